@@ -1,9 +1,26 @@
 class UserError(Exception):
     """What the user can mend: one line that names the thing, what was found, what was expected, what to do.
 
-    The programs print it without a traceback and exit with code 1.
+    The programs print it without a traceback and exit with ``exit_code``.
     """
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        if message.startswith("Caught ") and "Original Traceback" in message:
+            message = message.rsplit("Error: ", 1)[-1].strip()  # re-raised by torch from a loading process
+        super().__init__(message)
 
 
 class UsageError(UserError):
-    """A command line that cannot be understood: exit code 2."""
+    """A command line that cannot be understood."""
+
+    exit_code = 2
+
+
+class Stopped(UserError):  # noqa: N818
+    """Ctrl-C or SIGTERM: the state is saved, the message says how to go on."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -3,7 +3,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UserError
@@ -21,6 +20,11 @@ class Rendered(Protocol):
 
 
 Picture = Path | Rendered
+
+
+def identity(picture: Picture) -> str:
+    """What a picture is wherever it lies: a file's name and bytes, or how it is computed."""
+    return f"{picture.name}:{picture.stat().st_size}" if isinstance(picture, Path) else repr(picture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,148 @@
+"""What a run shows and writes while it trains: overlays, curves, progress, speed."""
+
+import csv
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from pytorch_lightning.callbacks import Callback
+
+from lungseg.data.dataset import CaseDataset
+from lungseg.evaluation.cases import count
+from lungseg.loggers import log_overlays
+from lungseg.metrics import overlap
+from lungseg.runs import Run
+from lungseg.visualize import Overlay, draw_sheet
+
+
+class Overlays(Callback):
+    """After each validation, the same few validation cases: ``overlays/epoch-000.png``, and to the loggers."""
+
+    def __init__(self, run: Run, dataset: CaseDataset, number: int = 4) -> None:
+        self.run, self.dataset = run, dataset
+        self.indices = _spread(dataset, number)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        overlays = self._predict(pl_module)
+        self.run.overlays.mkdir(exist_ok=True)
+        epoch = trainer.current_epoch
+        Image.fromarray(draw_sheet(overlays, f"validation, epoch {epoch}")).save(
+            self.run.overlays / f"epoch-{epoch:03d}.png"
+        )
+        log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, self.dataset.regions)
+
+    @torch.no_grad()
+    def _predict(self, module: pl.LightningModule) -> list[Overlay]:
+        samples = [self.dataset[0, index] for index in self.indices]
+        images = torch.stack([sample["image"] for sample in samples]).to(module.device)
+        predictions = (module(images) > 0.5).cpu().numpy()
+        overlays = []
+        for index, sample, prediction in zip(self.indices, samples, predictions, strict=True):
+            case, reference = self.dataset.cases[index], sample["mask"].numpy() > 0.5
+            values = overlap.dice(count(prediction, reference))
+            dice = {region: float(value) for region, value in zip(self.dataset.regions, values, strict=True)}
+            overlays.append(Overlay(case.id, case.label, self.dataset.shown(index), reference, prediction, dice))
+        return overlays
+
+
+def _spread(dataset: CaseDataset, number: int) -> list[int]:
+    """Cases of every class in turn, always the same ones."""
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for index, case in enumerate(dataset.cases):
+        by_label[case.label].append(index)
+    queues = [by_label[label] for label in sorted(by_label)]
+    turns = [queue[turn] for turn in range(number) for queue in queues if turn < len(queue)]
+    return turns[:number]
+
+
+class Curves(Callback):
+    """``curves.png``: loss and Dice against epoch, redrawn after each."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            draw_curves(self.run.metrics_file, self.run.path / "curves.png")
+
+
+def draw_curves(metrics: Path, picture: Path) -> None:
+    """From the rows of metrics.csv; nothing is drawn while there is no row of an epoch."""
+    series: dict[str, dict[float, float]] = defaultdict(dict)
+    if metrics.is_file():
+        with metrics.open(newline="") as file:
+            for row in csv.DictReader(file):
+                for name, value in row.items():
+                    if value and row.get("epoch") and name not in ("epoch", "step"):
+                        series[name][float(row["epoch"])] = float(value)
+    losses = [name for name in ("train/loss_epoch", "val/loss") if name in series]
+    scores = [name for name in series if name.startswith("val/") and name.endswith("dice")]
+    if not losses and not scores:
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axis, names, title in zip(figure.subplots(1, 2), (losses, scores), ("loss", "validation Dice"), strict=True):
+        for name, style in zip(names, ("-", "--", "-.", ":") * 4, strict=False):
+            points = sorted(series[name].items())
+            label = name.removesuffix("_epoch")
+            axis.plot([x for x, _ in points], [y for _, y in points], style, marker="o", markersize=3, label=label)
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        if names:
+            axis.legend(frameon=False)
+    figure.savefig(picture, dpi=110)
+
+
+class Throughput(Callback):
+    """Images per second of training alone, wall time and peak memory, for the manifest."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.images, self.seconds, self._started = 0, 0.0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"images": self.images, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.images, self.seconds = state_dict["images"], state_dict["seconds"]
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.monotonic()
+        self.images += len(batch["image"]) * trainer.world_size
+        self.seconds += now - (self._started or now)
+        self._started = now
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.run.update_manifest(
+                epochs=trainer.current_epoch + 1,
+                training_seconds=round(self.seconds, 1),
+                images_per_second=round(self.images / max(self.seconds, 1e-9), 1),
+                peak_memory_mib=_peak_memory(),
+            )
+
+
+def _peak_memory() -> dict[str, float]:
+    """MiB of the process, and of the GPU where there is one."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = {"process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)}
+    if torch.cuda.is_available():
+        peak["gpu"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return peak

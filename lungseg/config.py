@@ -1,0 +1,175 @@
+"""From the command line to a config that is known to be right. Nothing heavy is imported here."""
+
+import contextlib
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lungseg.errors import UserError
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+@dataclass
+class TrainConfig:
+    """The top-level keys of train.py. A group's own keys are in its YAML."""
+
+    task: Any = MISSING
+    data: Any = MISSING
+    model: Any = MISSING
+    loss: Any = MISSING
+    optim: Any = MISSING
+    schedule: Any = MISSING
+    augment: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    pretrained: bool = False  # the encoder starts from published weights
+    freeze_encoder: bool = False  # the encoder, its batch norms too, stays as it is
+    seed: int = 0
+    monitor: str = "val/dice"  # picks the best weights; larger is better
+    ema: float | None = None  # decay of a running average of the weights, e.g. 0.999
+    patience: int | None = None  # stop after so many epochs without a better monitor
+    resume: str | None = None  # go on with this run directory
+    run_dir: str | None = None  # default: runs/<time>-<task>-<model>-<arm>
+    traceback: bool = False  # show where in the code an error arose
+
+
+@dataclass
+class EvaluateConfig:
+    """The top-level keys of evaluate.py."""
+
+    run: str = MISSING
+    data: Any = None
+    split: str | None = None  # default: test, or all cases of another data set
+    threshold: float = 0.5
+    tta: str = "none"
+    batch_size: int | None = None  # default: the run's
+    accelerator: str = "auto"
+    out: str | None = None  # default: <run>/evaluation/<data>-<split>
+    traceback: bool = False
+
+
+ConfigStore.instance().store("train_schema", TrainConfig)
+ConfigStore.instance().store("evaluate_schema", EvaluateConfig)
+OmegaConf.register_new_resolver("options", lambda group: ", ".join(options(group)), replace=True)
+
+
+def compose(overrides: list[str], config_name: str = "train") -> DictConfig:
+    """Compose as the programs do, for notebooks and tests."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose(config_name, overrides)
+
+
+def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
+    """Run ``job`` on the composed config; exit 1 on a user's error, 2 on a command that cannot be understood.
+
+    In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 1 at the end.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
+    arguments = sys.argv[1:]
+    failures = 0
+
+    def guarded(config: DictConfig) -> None:
+        nonlocal failures
+        grid = HydraConfig.get().mode == RunMode.MULTIRUN
+        with _one_line_errors(config_name, arguments):
+            try:
+                job(config)
+            except UserError as error:
+                if not grid or error.exit_code != 1:
+                    raise
+                print(f"error: {error}", file=sys.stderr)
+                failures += 1
+
+    with _one_line_errors(config_name, arguments):
+        hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(guarded)()
+    if failures:
+        print(f"error: {failures} of the runs failed; the lines above say why", file=sys.stderr)
+        raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        if "traceback=true" in [argument.lower() for argument in arguments]:
+            raise
+        usage = not isinstance(error, UserError)
+        print(f"error: {explain(error, config_name, arguments) if usage else error}", file=sys.stderr)
+        raise SystemExit(2 if usage else error.exit_code) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def explain(error: Exception, config_name: str, arguments: list[str]) -> str:
+    """One line for an error of Hydra or OmegaConf, with the nearest right name where a name was mistyped."""
+    text = str(error).strip()
+    if match := re.search(r"Could not find '([\w/]+)/([^'/]+)'", text):
+        group, option = match.groups()
+        return f"{group}={option}: no such option{_nearest(option, options(group))}"
+    if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):
+        key = match[1].split("@")[0]
+        return f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}"
+    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{match[1]}: several values; add -m to run a grid of them, or quote the comma"
+    if match := re.search(r"Missing mandatory value: (\S+)", text):
+        return f"{match[1]}: a value is needed; add {match[1]}=..."
+    if match := re.search(r"Error merging override (\S+)", text):
+        return f"{match[1]}: {str(error.__cause__).splitlines()[0]}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    full_key = re.search(r"full_key: (\S+)", text)
+    first = lines[0] if lines else type(error).__name__
+    return f"{full_key[1]}: {first}" if full_key else first
+
+
+def options(group: str) -> list[str]:
+    """The names that ``group=`` takes."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """The nearest known name, as a question to append to an error; empty where none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    listed = f" (there are: {', '.join(known)})" if known and len(known) <= 20 else ""
+    return listed + suggestion(name, known)
+
+
+def _keys(config_name: str, arguments: list[str]) -> list[str]:
+    """Every key of the config as composed from the arguments that name a group, and every group."""
+    groups = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
+    chosen = [word for word in arguments if word.split("=")[0] in groups and "," not in word]
+    GlobalHydra.instance().clear()
+    config: DictConfig | None = None
+    for overrides in (chosen, []):
+        with contextlib.suppress(HydraException, OmegaConfBaseException):
+            config = compose(overrides, config_name)
+            break
+    return sorted({*groups, *(_dotted(config) if config is not None else [])})
+
+
+def _dotted(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in node:
+        yield f"{prefix}{key}"
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_special():
+            yield from _dotted(child, f"{prefix}{key}.")

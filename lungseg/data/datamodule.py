@@ -1,0 +1,118 @@
+"""Loaders for one split data set; thin, and able to resume in the middle of an epoch."""
+
+import os
+import signal
+from collections.abc import Sequence
+
+import albumentations
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Sampler
+
+from lungseg.data.dataset import CaseDataset, InOrder, Key, Sample, ShuffledEpochs
+from lungseg.data.pack import Preprocessing, build_pack
+from lungseg.data.split import Splits
+from lungseg.errors import UserError
+
+
+class SegmentationData(pl.LightningDataModule):
+    """Training batches shuffled and augmented; validation batches in order, each case once over all ranks."""
+
+    def __init__(
+        self,
+        splits: Splits,
+        regions: Sequence[str],
+        how: Preprocessing,
+        *,
+        batch_size: int,
+        workers: int | str = "auto",
+        cache: bool = True,
+        augment: albumentations.Compose | None = None,
+        overfit: int | None = None,
+        seed: int = 0,
+        show: bool = True,
+    ) -> None:
+        super().__init__()
+        self.splits, self.regions, self.how = dict(splits), list(regions), how
+        self.batch_size, self.workers, self.seed = batch_size, count_workers(workers), seed
+        if overfit is not None:
+            few = self.splits["train"][: overfit * batch_size]
+            self.splits |= {"train": few, "val": few}
+            augment = None
+        self.train_set = self._dataset("train", cache, show, augment)
+        self.val_set = self._dataset("val", cache, show, None) if overfit is None else self.train_set
+        self._require_regions()
+        if len(self.train_set) < 2:
+            raise UserError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")
+
+    def _dataset(self, split: str, cache: bool, show: bool, augment: albumentations.Compose | None) -> CaseDataset:
+        cases = self.splits[split]
+        pack = build_pack(cases, self.regions, self.how, show) if cache else None
+        return CaseDataset(cases, self.regions, self.how, pack, augment, self.seed)
+
+    def _require_regions(self) -> None:
+        """Refuse a validation split in which a region never occurs: no weights could be chosen by it."""
+        if self.val_set.pack is None:
+            return
+        for region, masks in zip(self.regions, self.val_set.pack.masks.swapaxes(0, 1), strict=True):
+            if not masks.any():
+                raise UserError(
+                    f"none of the {len(self.val_set)} validation cases has any {region}: the best weights could not "
+                    "be chosen by it; use another seed=, a larger data.val= or more data"
+                )
+
+    def batches_per_epoch(self, ranks: int = 1) -> int:
+        """Of one rank. A last batch that is not full is left out, unless it is the only one."""
+        return max(len(self.train_set) // ranks // self.batch_size, 1)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """From where the trainer's loops stand: the start, or the batch after the last one that was trained."""
+        rank, ranks, done = 0, 1, 0
+        if self.trainer is not None:
+            rank, ranks = self.trainer.global_rank, self.trainer.world_size
+            done = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        if len(self.train_set) // ranks < 2:
+            raise UserError(
+                f"{len(self.train_set)} training cases on {ranks} devices: fewer than 2 each; use fewer devices"
+            )
+        epoch, batches = divmod(done, self.batches_per_epoch(ranks))
+        start = (epoch, batches * self.batch_size)
+        sampler = ShuffledEpochs(len(self.train_set), self.seed, start, rank, ranks)
+        return self._loader(self.train_set, sampler, drop_last=len(sampler) >= self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        return self._loader(self.val_set, InOrder(len(self.val_set), rank, ranks))
+
+    def _loader(self, dataset: CaseDataset, sampler: Sampler[Key], drop_last: bool = False) -> DataLoader[Sample]:
+        return make_loader(dataset, sampler, self.batch_size, self.workers, drop_last)
+
+
+def make_loader(
+    dataset: CaseDataset, sampler: Sampler[Key], batch_size: int, workers: int, drop_last: bool = False
+) -> DataLoader[Sample]:
+    """A loader whose workers leave Ctrl-C to the main process."""
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        drop_last=drop_last,
+        pin_memory=False,
+        persistent_workers=workers > 0,
+        worker_init_fn=_leave_signals_to_main if workers else None,
+    )
+
+
+def count_workers(workers: int | str) -> int:
+    """``auto``: the cores that this process may use less one, at most 8."""
+    if workers == "auto":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores - 1, 8)
+    if not isinstance(workers, int) or workers < 0:
+        raise UserError(f"data.workers={workers}: expected auto or a number of processes, 0 for none")
+    return workers
+
+
+def _leave_signals_to_main(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

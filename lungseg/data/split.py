@@ -1,0 +1,126 @@
+"""Who is trained on, who chooses the weights, who is tested: no patient on two sides, ever."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lungseg.data.case import SPLITS, Case, identity
+from lungseg.errors import UserError
+from lungseg.files import write_atomically
+
+Splits = dict[str, list[Case]]
+
+
+def split_cases(cases: Sequence[Case], *, val: float, test: float, seed: int) -> Splits:
+    """The publisher's splits where every case has one, else shares of the patients of each class.
+
+    Where the publisher gave no ``val`` (or no ``test``), its share is taken from the patients of ``train``.
+    """
+    _require_unique_ids(cases)
+    unsplit = [case for case in cases if case.split is None]
+    if unsplit and len(unsplit) < len(cases):
+        raise UserError(
+            f"{unsplit[0].id}: has no split while {len(cases) - len(unsplit)} other cases do; "
+            "give every case a split or none"
+        )
+    splits: Splits = {name: [case for case in cases if case.split == name] for name in SPLITS}
+    if unsplit:
+        splits["train"] = list(cases)
+    for name, share in (("test", test), ("val", val)):
+        if not splits[name]:
+            of_the_rest = share if name == "test" or not unsplit else share / (1 - test)
+            splits["train"], splits[name] = _divide(splits["train"], of_the_rest, seed, name)
+    _require_disjoint(splits)
+    return splits
+
+
+def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list[Case], list[Case]]:
+    """Rest and taken: about ``share`` of each class's patients, at least one where there are two."""
+    if not 0 < share < 1:
+        raise UserError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        labels[case.patient][case.label] += 1
+    strata: dict[str, list[str]] = defaultdict(list)
+    for patient in sorted(labels):
+        strata[min(labels[patient], key=lambda label: (-labels[patient][label], label))].append(patient)
+    taken: set[str] = set()
+    generator = np.random.default_rng([seed, 17])
+    for label in sorted(strata):
+        patients = strata[label]
+        number = min(max(round(len(patients) * share), 1), len(patients) - 1)
+        taken.update(generator.permutation(patients)[:number].tolist())
+    if not taken:
+        raise UserError(
+            f"the data has {len(labels)} patients in {len(strata)} classes: too few to set a {name} split apart; "
+            "two patients in a class are the least"
+        )
+    return [c for c in cases if c.patient not in taken], [c for c in cases if c.patient in taken]
+
+
+def _require_unique_ids(cases: Sequence[Case]) -> None:
+    twice = [id for id, number in Counter(case.id for case in cases).items() if number > 1]
+    if twice:
+        raise UserError(f"case id {twice[0]!r} is there more than once ({len(twice)} such ids); rename the files")
+
+
+def _require_disjoint(splits: Splits) -> None:
+    owner: dict[str, tuple[str, str]] = {}
+    for name in SPLITS:
+        for case in splits[name]:
+            seen, first = owner.setdefault(case.patient, (name, case.id))
+            if seen != name:
+                raise UserError(
+                    f"patient {case.patient!r} is in {seen} (case {first}) and in {name} (case {case.id}); "
+                    "a patient on both sides of a split inflates every score: move all of a patient's cases to one side"
+                )
+
+
+def require_regions(splits: Splits, regions: Sequence[str]) -> None:
+    """Every case must have every mask that the task needs."""
+    for cases in splits.values():
+        for case in cases:
+            missing = [region for region in regions if region not in case.masks]
+            if missing:
+                total = sum(missing[0] not in c.masks for all_ in splits.values() for c in all_)
+                has = ", ".join(sorted(case.masks)) or "none"
+                raise UserError(
+                    f"case {case.id} has no {missing[0]} mask, which this task needs ({total} such cases; masks there: "
+                    f"{has}); choose another task=... or add the masks"
+                )
+
+
+def save_splits(splits: Splits, path: Path) -> None:
+    """``{"train": {case id: what its image is}, "val": ..., "test": ...}``."""
+    content = {name: {case.id: identity(case.image) for case in cases} for name, cases in splits.items()}
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def load_splits(cases: Sequence[Case], path: Path) -> Splits:
+    """The saved splits again, over the same data; a case that has gone is an error."""
+    by_id = {case.id: case for case in cases}
+    saved = _read(path)
+    gone = [id for ids in saved.values() for id in ids if id not in by_id]
+    if gone:
+        raise UserError(
+            f"{path}: names case {gone[0]!r}, which the data no longer has ({len(gone)} such cases); "
+            "bring back the data as it was, or judge on it as another data set (data=...)"
+        )
+    return {name: [by_id[id] for id in ids] for name, ids in saved.items()}
+
+
+def seen_images(path: Path) -> set[str]:
+    """What the images are that weights were trained or chosen on, as ``identity`` says it."""
+    saved = _read(path)
+    return {*saved["train"].values(), *saved["val"].values()}
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        content: dict[str, dict[str, str]] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); it is part of the run directory: restore it") from None
+    return content

@@ -1,0 +1,78 @@
+"""Whole cases through a trained net: probabilities at each image's own size."""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from lungseg.data.case import Case
+from lungseg.data.dataset import normalise
+from lungseg.data.pack import Preprocessing
+from lungseg.data.read import Gray, Mask, read_case
+from lungseg.errors import UserError
+
+Probabilities = NDArray[np.float32]
+Item = tuple[int, Tensor, Gray, Mask]
+
+TTA = ("none", "flip")
+
+
+class WholeCases(Dataset[Item]):
+    """Index, the net's input [1, S, S], and the published image [H, W] and masks [K, H, W]."""
+
+    def __init__(self, cases: Sequence[Case], regions: Sequence[str], how: Preprocessing) -> None:
+        self.cases, self.regions, self.how = list(cases), list(regions), how
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> Item:
+        image, masks = read_case(self.cases[index], self.regions)
+        return index, normalise(self.how.image(image)), image, masks
+
+
+def predict(
+    module: nn.Module,
+    cases: Sequence[Case],
+    regions: Sequence[str],
+    how: Preprocessing,
+    *,
+    device: torch.device,
+    batch_size: int = 16,
+    workers: int = 0,
+    tta: str = "none",
+    show: bool = True,
+) -> Iterator[tuple[Case, Gray, Mask, Probabilities]]:
+    """Each case in order with image [H, W], reference [K, H, W] and probabilities [K, H, W] at that size."""
+    if tta not in TTA:
+        raise UserError(f"tta={tta}: expected one of {', '.join(TTA)}")
+    loader = DataLoader(WholeCases(cases, regions, how), batch_size, num_workers=workers, collate_fn=list)
+    module = module.to(device).eval()
+    with tqdm(total=len(cases), desc="judging", leave=False, disable=not show) as progress:
+        for items in loader:
+            inputs = torch.stack([item[1] for item in items]).to(device)
+            for (index, _, image, masks), small in zip(items, _probabilities(module, inputs, tta), strict=True):
+                yield cases[index], image, masks, _to_size(small, image.shape)
+            progress.update(len(items))
+
+
+@torch.inference_mode()
+def _probabilities(module: nn.Module, inputs: Tensor, tta: str) -> Probabilities:
+    probabilities = module(inputs)
+    if tta == "flip":
+        probabilities = (probabilities + module(inputs.flip(-1)).flip(-1)) / 2
+    array: Probabilities = probabilities.float().cpu().numpy()
+    return array
+
+
+def _to_size(probabilities: Probabilities, shape: tuple[int, ...]) -> Probabilities:
+    """[K, S, S] -> [K, H, W], bilinear."""
+    if probabilities.shape[1:] == shape:
+        return probabilities
+    height, width = shape
+    return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities])

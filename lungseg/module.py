@@ -1,0 +1,93 @@
+"""What is optimised and what is measured: one step, shared by training and validation."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lungseg.data.dataset import Sample
+from lungseg.errors import UserError
+from lungseg.losses import RegionLoss
+from lungseg.metrics.overlap import CaseOverlap
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+MakeSchedule = Callable[..., dict[str, Any] | None]
+
+
+class SegmentationModule(pl.LightningModule):
+    """``net`` maps image [B, 1, H, W] to logits [B, K, H, W]; ``loss`` says how logits become probabilities."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: RegionLoss,
+        regions: list[str],
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule,
+        *,
+        seed: int = 0,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last) if channels_last else net
+        self.loss, self.regions = loss, list(regions)
+        self._optimizer, self._schedule = optimizer, schedule
+        self.seed, self.channels_last = seed, channels_last
+        self.overlap = CaseOverlap(self.regions)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Probability of each region, [B, K, H, W], float32."""
+        return self.loss.probabilities(self._logits(image).float())
+
+    def _logits(self, image: Tensor) -> Tensor:
+        if self.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.net(image)
+        return logits
+
+    def _step(self, batch: Sample, stage: str) -> tuple[Tensor, Tensor]:
+        logits = self._logits(batch["image"])
+        loss: Tensor = self.loss(logits, batch["mask"])
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the {stage} loss became {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "
+                "the weights of the epochs before it are kept: try a smaller optim.lr=, trainer.gradient_clip_val=0.5 "
+                "or trainer.precision=32-true"
+            )
+        self.log(
+            f"{stage}/loss",
+            loss,
+            on_step=stage == "train",
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=len(logits),
+        )
+        return loss, logits
+
+    def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
+        """Dropout and its like draw from (seed, step, rank): a resumed run draws what the whole one would have."""
+        step = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        torch.manual_seed((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        return self._step(batch, "train")[0]
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        _, logits = self._step(batch, "val")
+        predicted = self.loss.probabilities(logits.float()) > 0.5
+        self.overlap.update(predicted, batch["mask"] > 0.5, batch["index"])
+
+    def on_validation_epoch_end(self) -> None:
+        for name, value in self.overlap.compute().items():
+            self.log(f"val/{name}", value.to(torch.float32), prog_bar=name == "dice", rank_zero_only=False)
+        self.overlap.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Only what may change is optimised; schedules count optimizer steps."""
+        optimizer = self._optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self._schedule(optimizer, steps=steps, steps_per_epoch=max(steps // self.trainer.max_epochs, 1))
+        return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}

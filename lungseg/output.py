@@ -1,0 +1,58 @@
+"""What the programs say: to the screen, and to the run's log file with the time."""
+
+import contextlib
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytorch_lightning.utilities import rank_zero_only
+
+NOISE = (  # true of this program by design, of no use to its user
+    ".*does not have many workers.*",
+    ".*modules? in eval mode at the start of training.*",
+    ".*resuming from a checkpoint that ended before the epoch ended.*",
+    ".*GPU available but not used.*",
+    ".*is smaller than the logging interval.*",
+    ".*exists and is not empty.*",
+    ".*LeafSpec.*",
+    ".*srun.*",
+)
+
+
+def to_screen() -> None:
+    """Rank zero's messages to standard output; the libraries' own chatter to the log file alone."""
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message)
+    log = logging.getLogger("lungseg")
+    log.setLevel(logging.INFO if rank_zero_only.rank == 0 else logging.ERROR)
+    log.propagate = False
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = False
+
+
+@contextlib.contextmanager
+def to_file(path: Path) -> Iterator[None]:
+    """Append all messages, the libraries' too, to ``path`` while the block runs."""
+    if rank_zero_only.rank != 0:
+        yield
+        return
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    writers = [logging.getLogger(name) for name in ("lungseg", "pytorch_lightning", "lightning_fabric")]
+    for writer in writers:
+        writer.addHandler(handler)
+    try:
+        yield
+    finally:
+        for writer in writers:
+            writer.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,201 @@
+"""One experiment from its config to its tested best weights."""
+
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.utilities import rank_zero_only
+
+from lungseg import loggers, output, trainer
+from lungseg.callbacks import Curves, Overlays, Throughput
+from lungseg.checkpoints import AtomicIO, KeepCheckpoints, load_checkpoint
+from lungseg.data.datamodule import SegmentationData
+from lungseg.data.pack import fingerprint
+from lungseg.data.split import Splits, load_splits, save_splits, split_cases
+from lungseg.errors import Stopped, UsageError, UserError
+from lungseg.evaluation.baselines import mean_mask, save_mean_mask
+from lungseg.experiment import arm, build_cases, build_data, build_module, resolved
+from lungseg.judging import judge_run
+from lungseg.module import SegmentationModule
+from lungseg.progress import EpochLines, progress_bar
+from lungseg.runs import Run, create_run, environment, open_run
+
+log = logging.getLogger("lungseg")
+
+MAY_CHANGE = ("data.root", "data.workers", "data.cache")  # on resume: where data lies and how it is loaded
+RUN_DIR = "LUNGSEG_RUN_DIR"  # from rank zero to the ranks that it starts
+
+
+def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
+    """Fit, then test the best weights once, on one device."""
+    started = time.monotonic()
+    output.to_screen()
+    earlier = open_run(cfg.resume, "resume") if cfg.resume else None
+    cfg = resolved(cfg if earlier is None else _saved_config(earlier, overrides))
+    cases = build_cases(cfg.data)
+    if earlier is None:
+        splits = split_cases(cases, val=cfg.data.val, test=cfg.data.test, seed=cfg.seed)
+    else:
+        splits = load_splits(cases, earlier.splits_file)
+        _require_same_data(earlier, fingerprint(cases))
+    data = build_data(cfg, splits, show=rank_zero_only.rank == 0)
+    module = build_module(cfg)
+    run = earlier or _new_run(cfg, splits, data)
+    with output.to_file(run.log_file):
+        fitter = _fit(cfg, run, module, data)
+        if fitter.is_global_zero:
+            _test(cfg, run, module, splits, fitter)
+            run.update_manifest(status="finished", wall_seconds=round(time.monotonic() - started, 1))
+    return run
+
+
+def _saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
+    """The run's own config; only where its data lies and how it is loaded may be said anew."""
+    cfg = run.config()
+    if run.manifest().get("status") == "finished":
+        raise UserError(
+            f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}"
+        )
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key in MAY_CHANGE:
+            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+        elif key not in ("resume", "traceback"):
+            raise UsageError(
+                f"{key}: a resumed run keeps its own config; with resume= only {', '.join(MAY_CHANGE)} may be given; "
+                "start a new run to change anything else"
+            )
+    return cfg
+
+
+def _require_same_data(run: Run, found: str) -> None:
+    saved = run.manifest()["data_fingerprint"]
+    if found != saved:
+        raise UserError(
+            f"resume={run.path}: the data is not what the run began with (fingerprint {found}, expected {saved}); "
+            "bring back the files as they were, or start a new run"
+        )
+
+
+def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
+    """A directory that says what is about to be trained; made only now that all else is known to be right."""
+    if rank_zero_only.rank != 0:
+        path = os.environ.get(RUN_DIR) or cfg.run_dir
+        if path is None:
+            raise UsageError("run_dir: processes that something else starts need the same run_dir=... on each")
+        return Run(Path(path))
+    run = create_run(cfg.run_dir, f"{cfg.task.name}-{cfg.model.name}-{arm(cfg)}")
+    os.environ[RUN_DIR] = str(run.path)
+    OmegaConf.save(cfg, run.config_file)
+    save_splits(splits, run.splits_file)
+    val = data.val_set.reference_masks()
+    save_mean_mask(mean_mask(data.train_set.reference_masks(), val), run.baseline_file)
+    everyone = [case for cases in splits.values() for case in cases]
+    run.update_manifest(
+        status="running",
+        **environment(trainer.device_name(cfg.trainer)),
+        seed=cfg.seed,
+        data_fingerprint=fingerprint(everyone),
+        cases={name: len(cases) for name, cases in splits.items()},
+    )
+    return run
+
+
+def _fit(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> pl.Trainer:
+    plain = OmegaConf.to_container(cfg)
+    assert isinstance(plain, dict)
+    try:
+        fitter = trainer.build(
+            **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
+            root=run.path,
+            callbacks=_callbacks(cfg, run, data),
+            logger=loggers.build(list(cfg.logger), run.path, name=run.path.name, config=plain, project="lungseg"),
+            plugins=[AtomicIO()],
+        )
+    except UserError:
+        if not run.last.exists() and rank_zero_only.rank == 0:
+            shutil.rmtree(run.path)
+        raise
+    checkpoint = run.last if run.last.exists() else None
+    if checkpoint is not None:
+        load_checkpoint(checkpoint)
+        log.info("going on from %s", checkpoint)
+    _announce(cfg, run, module, data)
+    try:
+        fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except (Stopped, UserError) as error:
+        if fitter.is_global_zero:
+            run.update_manifest(status="stopped" if isinstance(error, Stopped) else "failed", reason=str(error))
+            loggers.finish(fitter.loggers)
+        elif isinstance(error, Stopped):
+            raise SystemExit(0) from None  # rank zero says it; another code would have it killed before it can
+        raise
+    finally:
+        os.environ.pop(RUN_DIR, None)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    return fitter
+
+
+def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> None:
+    trained = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    total = sum(parameter.numel() for parameter in module.parameters())
+    log.info(
+        "%s with %s (%s, %.1f of %.1f million weights trained) on %s: %d train, %d val cases, %s",
+        cfg.task.name,
+        cfg.model.name,
+        arm(cfg),
+        trained / 1e6,
+        total / 1e6,
+        cfg.data.name,
+        len(data.train_set),
+        len(data.val_set),
+        trainer.device_name(cfg.trainer),
+    )
+    if cfg.data.overfit is not None:
+        log.info("data.overfit=%d: validation is on training images; these numbers are no result", cfg.data.overfit)
+    log.info("run directory %s", run.path)
+
+
+def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData) -> list[Callback]:
+    callbacks: list[Callback] = [
+        KeepCheckpoints(run, cfg.monitor, cfg.trainer.save_every_minutes),
+        Overlays(run, data.val_set),
+        Curves(run),
+        Throughput(run),
+        EpochLines(),
+        progress_bar(),
+    ]
+    if cfg.patience is not None:
+        callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
+    if cfg.ema is not None:
+        if not 0 < cfg.ema < 1:
+            raise UserError(f"ema={cfg.ema}: expected a decay between 0 and 1, for example 0.999")
+        callbacks.append(EMAWeightAveraging(decay=cfg.ema))
+    return callbacks
+
+
+def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, fitter: pl.Trainer) -> None:
+    best = load_checkpoint(run.best)
+    module.load_state_dict(best["state_dict"])
+    log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        judge_run(run, cfg, module, splits["test"], "test", best["epoch"], writers=fitter.loggers)
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"training is finished, its test was stopped; do it by: python evaluate.py run={run.path}",
+            signal.SIGINT,
+        ) from None
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        loggers.finish(fitter.loggers)

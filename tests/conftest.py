@@ -1,0 +1,58 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _quiet_home(tmp_path_factory, monkeypatch):
+    """No test sees the user's own settings, keys or caches."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "LUNGSEG_RUN_DIR", "HF_HOME", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NETRC", str(home / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(home / "wandb"))
+
+
+def run_program(*words, cwd, env=None, timeout=240):
+    """A program of the repository as a user starts it."""
+    script, *rest = words
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *rest],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def write_png(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def folder_data(tmp_path):
+    """A folder data set of 12 patients with one image each: a bright disc is the lung, a brighter one the infection."""
+    root = tmp_path / "xrays"
+    generator = np.random.default_rng(0)
+    yy, xx = np.mgrid[:80, :96]
+    for n in range(12):
+        lung = (yy - 40) ** 2 + (xx - 48) ** 2 < generator.integers(18, 30) ** 2
+        infection = lung & ((yy - 50) ** 2 + (xx - 44) ** 2 < 8**2) & (n % 3 < 2)
+        image = generator.integers(0, 40, (80, 96)) + 90 * lung + 100 * infection
+        write_png(root / "images" / f"p{n:02d}.png", image.clip(0, 255).astype(np.uint8))
+        write_png(root / "lung_masks" / f"p{n:02d}.png", lung.astype(np.uint8) * 255)
+        write_png(root / "infection_masks" / f"p{n:02d}.png", infection.astype(np.uint8) * 255)
+    rows = [f"p{n:02d}.png,patient{n},{'COVID-19' if n % 3 < 2 else 'Normal'}" for n in range(12)]
+    (root / "metadata.csv").write_text("filename,patient_id,finding\n" + "\n".join(rows) + "\n")
+    return root

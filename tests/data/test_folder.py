@@ -1,0 +1,81 @@
+import shutil
+
+import numpy as np
+import pytest
+from conftest import write_png
+
+from lungseg.data.read import read_case
+from lungseg.data.sources import folder
+from lungseg.errors import UserError
+
+
+def test_masks_patients_and_classes_are_matched_by_name(folder_data):
+    cases = folder.cases(root=str(folder_data))
+    assert [case.id for case in cases] == [f"p{n:02d}" for n in range(12)]
+    assert cases[4].patient == "patient4"
+    assert [case.label for case in cases[:3]] == ["COVID-19", "COVID-19", "Normal"]
+    assert cases[3].masks["lung"].name == "p03.png"
+    image, masks = read_case(cases[0], ["lung", "infection"])
+    assert image[masks[1]].mean() > image[masks[0]].mean() > image[~masks[0]].mean()
+
+
+def test_a_file_added_in_the_middle_moves_no_mask(folder_data):
+    write_png(folder_data / "images" / "p00b.png", np.zeros((8, 8), np.uint8))
+    cases = {case.id: case for case in folder.cases(root=str(folder_data))}
+    assert "lung" not in cases["p00b"].masks
+    assert all(case.masks["lung"].stem == case.id for case in cases.values() if case.id != "p00b")
+
+
+def test_without_metadata_each_image_is_its_own_patient(folder_data):
+    (folder_data / "metadata.csv").unlink()
+    cases = folder.cases(root=str(folder_data))
+    assert len({case.patient for case in cases}) == 12
+    assert {case.label for case in cases} == {"unknown"}
+
+
+def test_split_column_is_the_publishers_split(folder_data):
+    rows = "\n".join(f"p{n:02d}.png,{'Training' if n < 8 else 'test'}" for n in range(12))
+    (folder_data / "metadata.csv").write_text(f"image,split\n{rows}\n")
+    assert [case.split for case in folder.cases(root=str(folder_data))] == ["train"] * 8 + ["test"] * 4
+
+
+def _no_root(root):
+    shutil.rmtree(root)
+
+
+def _no_images(root):
+    shutil.rmtree(root / "images")
+
+
+def _stray(root):
+    write_png(root / "lung_masks" / "other.png", np.zeros((8, 8), np.uint8))
+
+
+def _twice(root):
+    shutil.copy(root / "images" / "p00.png", root / "images" / "p00.bmp")
+
+
+def _columns(root):
+    (root / "metadata.csv").write_text("a,b\n1,2\n")
+
+
+def _split(root):
+    (root / "metadata.csv").write_text("file,split\np00.png,sideways\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_no_root, "data.root=.*: no such folder"),
+        (_no_images, "images holds no picture"),
+        (_stray, "other.png: no image of that name"),
+        (_twice, "has the same name"),
+        (_columns, "metadata.csv: has the columns a, b; expected one called file"),
+        (_split, "p00.png has split 'sideways'"),
+    ],
+)
+def test_what_is_wrong_with_the_folder_is_said(folder_data, spoil, message):
+    spoil(folder_data)
+    with pytest.raises(UserError, match=message) as caught:
+        folder.cases(root=str(folder_data))
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,0 +1,28 @@
+"""Train one experiment, then test its best weights once: python train.py --help."""
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lungseg.models.hub import require_weights
+from omegaconf import DictConfig
+
+from lungseg.config import main
+from lungseg.errors import UsageError
+
+
+def job(cfg: DictConfig) -> None:
+    """Refuse what can be known to fail; only then import what is heavy."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN and cfg.trainer.devices not in (1, "1"):
+        raise UsageError(
+            f"trainer.devices={cfg.trainer.devices} with -m: each process of a run would start the whole grid again; "
+            "use one device per run (trainer.devices=1), or start each run by a command of its own"
+        )
+    if cfg.pretrained and not cfg.resume:
+        require_weights(cfg.model.encoder, cfg.model.weights)
+    from lungseg.training import train
+
+    train(cfg, hydra.overrides.task)
+
+
+if __name__ == "__main__":
+    main(job, "train")
