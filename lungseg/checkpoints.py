@@ -1,6 +1,7 @@
 """Best and last weights: written whole or not at all, read without running anything that they hold."""
 
 import errno
+import io
 import math
 import pickle
 import signal
@@ -26,19 +27,19 @@ class AtomicIO(TorchCheckpointIO):
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
+        content = io.BytesIO()  # torch's own file writer hides why a write failed
+        torch.save(checkpoint, content)
         try:
-            torch.save(checkpoint, partial)
+            with partial.open("wb") as file:
+                file.write(content.getbuffer())
             partial.replace(target)
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             partial.unlink(missing_ok=True)
-            if isinstance(error, OSError) or "write" in str(error):
-                full = getattr(error, "errno", errno.ENOSPC) == errno.ENOSPC
-                reason = "the disk is full" if full else str(error).splitlines()[0]
-                raise UserError(
-                    f"{target}: cannot be written: {reason}; the checkpoint before it is kept: free space, then go on "
-                    f"by resume={target.parents[1]}"
-                ) from None
-            raise
+            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            raise UserError(
+                f"{target}: cannot be written: {reason}; the checkpoint before it is kept: free space, then go on "
+                f"by: python train.py resume={target.parents[1]}"
+            ) from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def predict(
         raise UserError(f"tta={tta}: expected one of {', '.join(TTA)}")
     loader = DataLoader(WholeCases(cases, regions, how), batch_size, num_workers=workers, collate_fn=list)
     module = module.to(device).eval()
-    with tqdm(total=len(cases), desc="judging", leave=False, disable=not show) as progress:
+    with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
         for items in loader:
             inputs = torch.stack([item[1] for item in items]).to(device)
             for (index, _, image, masks), small in zip(items, _probabilities(module, inputs, tta), strict=True):

@@ -1,5 +1,6 @@
 """What is optimised and what is measured: one step, shared by training and validation."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -88,6 +89,10 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Only what may change is optimised; schedules count optimizer steps."""
         optimizer = self._optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self._schedule(optimizer, steps=steps, steps_per_epoch=max(steps // self.trainer.max_epochs, 1))
+        # not the trainer's estimate: it makes the loaders before it is known where a resumed run stands
+        batches = self.trainer.datamodule.batches_per_epoch()
+        per_epoch = math.ceil(batches / self.trainer.accumulate_grad_batches)
+        epochs = self.trainer.max_epochs or -1
+        steps = per_epoch * epochs if epochs > 0 else self.trainer.max_steps
+        schedule = self._schedule(optimizer, steps=steps, steps_per_epoch=per_epoch)
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}

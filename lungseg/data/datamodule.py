@@ -60,9 +60,11 @@ class SegmentationData(pl.LightningDataModule):
                     "be chosen by it; use another seed=, a larger data.val= or more data"
                 )
 
-    def batches_per_epoch(self, ranks: int = 1) -> int:
+    def batches_per_epoch(self) -> int:
         """Of one rank. A last batch that is not full is left out, unless it is the only one."""
-        return max(len(self.train_set) // ranks // self.batch_size, 1)
+        ranks, limit = (self.trainer.world_size, self.trainer.limit_train_batches) if self.trainer else (1, 1.0)
+        batches = max(len(self.train_set) // ranks // self.batch_size, 1)
+        return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """From where the trainer's loops stand: the start, or the batch after the last one that was trained."""
@@ -74,7 +76,7 @@ class SegmentationData(pl.LightningDataModule):
             raise UserError(
                 f"{len(self.train_set)} training cases on {ranks} devices: fewer than 2 each; use fewer devices"
             )
-        epoch, batches = divmod(done, self.batches_per_epoch(ranks))
+        epoch, batches = divmod(done, self.batches_per_epoch())
         start = (epoch, batches * self.batch_size)
         sampler = ShuffledEpochs(len(self.train_set), self.seed, start, rank, ranks)
         return self._loader(self.train_set, sampler, drop_last=len(sampler) >= self.batch_size)
