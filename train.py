@@ -2,11 +2,11 @@
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lungseg.models.hub import require_weights
 from omegaconf import DictConfig
 
 from lungseg.config import main
 from lungseg.errors import UsageError
+from lungseg.models.hub import require_weights
 
 
 def job(cfg: DictConfig) -> None:
@@ -18,7 +18,7 @@ def job(cfg: DictConfig) -> None:
             "use one device per run (trainer.devices=1), or start each run by a command of its own"
         )
     if cfg.pretrained and not cfg.resume:
-        require_weights(cfg.model.encoder, cfg.model.weights)
+        require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
     from lungseg.training import train
 
     train(cfg, hydra.overrides.task)

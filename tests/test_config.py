@@ -2,8 +2,8 @@ import itertools
 import time
 
 import pytest
-from conftest import run_program
 
+from conftest import run_program
 from lungseg.config import compose, options
 from lungseg.errors import UserError
 

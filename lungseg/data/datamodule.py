@@ -83,6 +83,8 @@ class SegmentationData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        if len(self.val_set) < ranks:
+            raise UserError(f"{len(self.val_set)} validation cases on {ranks} devices: fewer than one each; use fewer")
         return self._loader(self.val_set, InOrder(len(self.val_set), rank, ranks))
 
     def _loader(self, dataset: CaseDataset, sampler: Sampler[Key], drop_last: bool = False) -> DataLoader[Sample]:

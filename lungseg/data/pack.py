@@ -63,7 +63,9 @@ def build_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing
         images[index], masks[index] = how.case(cases[index], regions)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        progress = tqdm(pool.map(fill, range(len(cases))), "reading", len(cases), leave=False, disable=None if show else True)
+        progress = tqdm(
+            pool.map(fill, range(len(cases))), "reading", len(cases), leave=False, disable=None if show else True
+        )
         for _ in progress:
             pass
     return Pack(images, masks)

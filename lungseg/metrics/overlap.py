@@ -1,0 +1,125 @@
+"""Overlap of predicted and reference regions: counts per case, and what follows from them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
+
+from lungseg.metrics.bootstrap import mean_interval
+
+Counts = NDArray[np.int64]  # [..., 4]: true positive, false positive, false negative, true negative
+Scores = NDArray[np.float64]
+
+
+def confusion(predicted: Tensor, reference: Tensor) -> Tensor:
+    """Bool [B, K, H, W] twice -> int64 [B, K, 4]."""
+    both = (predicted & reference).sum((2, 3))
+    found, there = predicted.sum((2, 3)), reference.sum((2, 3))
+    pixels = predicted.shape[2] * predicted.shape[3]
+    return torch.stack([both, found - both, there - both, pixels - found - there + both], dim=-1)
+
+
+def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Scores:
+    """NaN where the denominator is 0."""
+    out = np.full(np.shape(below), np.nan)
+    return np.divide(above, below, out=out, where=np.asarray(below) != 0, dtype=np.float64)
+
+
+def _only_with_reference(scores: Scores, counts: Counts) -> Scores:
+    return np.where(counts[..., 0] + counts[..., 2] > 0, scores, np.nan)
+
+
+def dice(counts: Counts) -> Scores:
+    """2TP / (2TP + FP + FN); NaN where the reference is empty: such a case is counted apart, never as 1 or 0."""
+    tp, fp, fn = counts[..., 0], counts[..., 1], counts[..., 2]
+    return _only_with_reference(_ratio(2 * tp, 2 * tp + fp + fn), counts)
+
+
+def iou(counts: Counts) -> Scores:
+    """TP / (TP + FP + FN); NaN where the reference is empty."""
+    tp, fp, fn = counts[..., 0], counts[..., 1], counts[..., 2]
+    return _only_with_reference(_ratio(tp, tp + fp + fn), counts)
+
+
+def precision(counts: Counts) -> Scores:
+    """TP / (TP + FP); NaN where the reference is empty, 0 where there is one and nothing was predicted."""
+    tp, fp = counts[..., 0], counts[..., 1]
+    return _only_with_reference(_ratio(tp, np.maximum(tp + fp, 1)), counts)
+
+
+def recall(counts: Counts) -> Scores:
+    """TP / (TP + FN); NaN where the reference is empty."""
+    return _ratio(counts[..., 0], counts[..., 0] + counts[..., 2])
+
+
+def specificity(counts: Counts) -> Scores:
+    """TN / (TN + FP); NaN where the reference fills the image."""
+    return _ratio(counts[..., 3], counts[..., 3] + counts[..., 1])
+
+
+def summarise(counts: Counts, regions: Sequence[str], patients: Sequence[str] | None = None) -> dict[str, Any]:
+    """[N, K, 4] -> region -> what a table needs; intervals only where ``patients`` [N] are given."""
+    return {region: _summary(counts[:, k], patients) for k, region in enumerate(regions)}
+
+
+def _summary(counts: Counts, patients: Sequence[str] | None) -> dict[str, Any]:
+    empty = counts[:, 0] + counts[:, 2] == 0
+    invented = counts[empty, 1]
+    summary: dict[str, Any] = {
+        "n_cases": len(counts),
+        "n_reference": int((~empty).sum()),
+        "n_empty": int(empty.sum()),
+    }
+    for metric in (dice, iou, precision, recall, specificity):
+        values = metric(counts)
+        summary[metric.__name__] = _mean(values)
+        if patients is not None and metric in (dice, iou):
+            low, high = mean_interval(values, patients)
+            summary |= {f"{metric.__name__}_low": low, f"{metric.__name__}_high": high}
+    return summary | {
+        "pooled_dice": float(dice(counts.sum(0))),
+        "false_alarm_rate": _mean((invented > 0).astype(np.float64)),
+        "false_alarm_area": _mean(invented / np.maximum(counts[empty].sum(1), 1)),
+    }
+
+
+def _mean(values: Scores) -> float:
+    """Over what is defined; NaN where nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+class CaseOverlap(Metric):
+    """Counts of every case seen, reduced in the order of the cases: equal to the bit for any batches and ranks."""
+
+    full_state_update = False
+    indices: list[Tensor] | Tensor
+    counts: list[Tensor] | Tensor
+
+    def __init__(self, regions: Sequence[str]) -> None:
+        super().__init__()
+        self.regions = list(regions)
+        self.add_state("indices", [], dist_reduce_fx="cat")
+        self.add_state("counts", [], dist_reduce_fx="cat")
+
+    def update(self, predicted: Tensor, reference: Tensor, index: Tensor) -> None:
+        """Bool [B, K, H, W] twice, and which case each is, int64 [B]."""
+        assert isinstance(self.indices, list)
+        assert isinstance(self.counts, list)
+        self.indices.append(index)
+        self.counts.append(confusion(predicted, reference))
+
+    def compute(self) -> dict[str, Tensor]:
+        """``<region>/dice``, ... and ``dice``, the mean over regions; NaN where no case has the region."""
+        indices = self.indices if isinstance(self.indices, Tensor) else torch.cat(self.indices)
+        counts = self.counts if isinstance(self.counts, Tensor) else torch.cat(self.counts)
+        _, first = np.unique(indices.cpu().numpy(), return_index=True)  # sorted, each case once
+        summary = summarise(counts.cpu().numpy()[first], self.regions)
+        names = ("dice", "iou", "precision", "recall", "pooled_dice", "false_alarm_rate")
+        values = {f"{region}/{name}": summary[region][name] for region in self.regions for name in names}
+        overall = _mean(np.array([summary[region]["dice"] for region in self.regions]))
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in (values | {"dice": overall}).items()}
