@@ -36,7 +36,7 @@ class Overlays(Callback):
         Image.fromarray(draw_sheet(overlays, f"validation, epoch {epoch}")).save(
             self.run.overlays / f"epoch-{epoch:03d}.png"
         )
-        log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, self.dataset.regions)
+        log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, epoch)
 
     @torch.no_grad()
     def _predict(self, module: pl.LightningModule) -> list[Overlay]:
@@ -89,7 +89,8 @@ def draw_curves(metrics: Path, picture: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
-    for axis, names, title in zip(figure.subplots(1, 2), (losses, scores), ("loss", "validation Dice"), strict=True):
+    for place, names, title in ((121, losses, "loss"), (122, scores, "validation Dice")):
+        axis = figure.add_subplot(place)
         for name, style in zip(names, ("-", "--", "-.", ":") * 4, strict=False):
             points = sorted(series[name].items())
             label = name.removesuffix("_epoch")

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lungseg.errors import Stopped, UserError
 from lungseg.runs import Run
@@ -94,7 +95,7 @@ class KeepCheckpoints(Checkpoint):
         """A plateau schedule steps after the epoch's checkpoint was written: a resumed run makes up for that step."""
         if self.pending_plateau is not None:
             for config in trainer.lr_scheduler_configs:
-                if config.reduce_on_plateau:
+                if isinstance(config.scheduler, ReduceLROnPlateau):
                     config.scheduler.step(self.pending_plateau)
             self.pending_plateau = None
         for number in (signal.SIGINT, signal.SIGTERM):

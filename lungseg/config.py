@@ -111,7 +111,7 @@ def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
             raise
         usage = not isinstance(error, UserError)
         print(f"error: {explain(error, config_name, arguments) if usage else error}", file=sys.stderr)
-        raise SystemExit(2 if usage else error.exit_code) from None
+        raise SystemExit(getattr(error, "exit_code", 2)) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
@@ -169,7 +169,7 @@ def _keys(config_name: str, arguments: list[str]) -> list[str]:
 
 def _dotted(node: DictConfig, prefix: str = "") -> Iterator[str]:
     for key in node:
-        yield f"{prefix}{key}"
+        yield f"{prefix}{key!s}"
         child = node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_special():
-            yield from _dotted(child, f"{prefix}{key}.")
+            yield from _dotted(child, f"{prefix}{key!s}.")

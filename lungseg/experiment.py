@@ -23,21 +23,27 @@ SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cach
 
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config without interpolations and without ``auto``: what will be saved, and enough to build all again."""
-    plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    plain["trainer"] = resolve(plain["trainer"])
-    plain["data"]["workers"] = count_workers(plain["data"]["workers"])
-    return OmegaConf.create(plain)
+    content = plain(cfg)
+    content["trainer"] = resolve(content["trainer"])
+    content["data"]["workers"] = count_workers(content["data"]["workers"])
+    return OmegaConf.create(content)
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Nothing but dicts, lists and values, interpolations resolved."""
+    content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
 
 
 def build_cases(data: DictConfig) -> list[Case]:
     """Call the source with its own options, which are all of ``data`` but what every data set shares."""
     source = get_method(data["_target_"])
-    options = {key: value for key, value in data.items() if key not in (*SHARED, "_target_")}
+    options = {str(key): value for key, value in data.items() if key not in (*SHARED, "_target_")}
     known = list(inspect.signature(source).parameters)
     for key in options:
         if key not in known:
-            raise UserError(f"data.{key}: {data.name} has no such option{suggestion(str(key), known)}")
+            raise UserError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
     cases: list[Case] = source(**options)
     return cases
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -12,14 +11,14 @@ from pytorch_lightning.loggers import Logger
 
 from lungseg import loggers, output
 from lungseg.checkpoints import load_checkpoint
-from lungseg.data.case import Case
-from lungseg.data.pack import fingerprint, identity
+from lungseg.data.case import Case, identity
+from lungseg.data.pack import fingerprint
 from lungseg.data.split import load_splits, require_regions, seen_images
 from lungseg.errors import UsageError, UserError
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.judge import Judgement, judge
 from lungseg.evaluation.table import render
-from lungseg.experiment import build_cases, build_module, build_preprocessing
+from lungseg.experiment import build_cases, build_module, build_preprocessing, plain
 from lungseg.inference import predict
 from lungseg.module import SegmentationModule
 from lungseg.runs import Run, open_run
@@ -45,7 +44,7 @@ def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
     cfg.data.batch_size = options.batch_size or cfg.data.batch_size
     cases, split = _choose(run, cfg, options)
     module = _rebuild(run, cfg, best["state_dict"])
-    writers = loggers.build(list(cfg.logger), run.path, name=run.path.name, config=_plain(cfg))
+    writers = loggers.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
     try:
         return judge_run(
             run,
@@ -166,7 +165,7 @@ def judge_run(
 def _to_loggers(writers: Sequence[Logger], name: str, found: Judgement) -> None:
     """The table of cases, the overlays, and each region's means."""
     loggers.log_table(writers, f"{name}/cases", found.rows)
-    loggers.log_overlays(writers, f"{name}/overlays", found.overlays, 0, found.summary["regions"])
+    loggers.log_overlays(writers, f"{name}/overlays", found.overlays, 0, None)
     loggers.log_summary(
         writers,
         {
@@ -176,9 +175,3 @@ def _to_loggers(writers: Sequence[Logger], name: str, found: Judgement) -> None:
             if isinstance(value, int | float)
         },
     )
-
-
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    plain = OmegaConf.to_container(cfg)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}

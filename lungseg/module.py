@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lungseg.data.datamodule import batches_done
 from lungseg.data.dataset import Sample
 from lungseg.errors import UserError
 from lungseg.losses import RegionLoss
@@ -70,7 +71,7 @@ class SegmentationModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Dropout and its like draw from (seed, step, rank): a resumed run draws what the whole one would have."""
-        step = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        step = batches_done(self.trainer)
         torch.manual_seed((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
@@ -90,7 +91,7 @@ class SegmentationModule(pl.LightningModule):
         """Only what may change is optimised; schedules count optimizer steps."""
         optimizer = self._optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         # not the trainer's estimate: it makes the loaders before it is known where a resumed run stands
-        batches = self.trainer.datamodule.batches_per_epoch()
+        batches = getattr(self.trainer, "datamodule").batches_per_epoch()  # noqa: B009
         per_epoch = math.ceil(batches / self.trainer.accumulate_grad_batches)
         epochs = self.trainer.max_epochs or -1
         steps = per_epoch * epochs if epochs > 0 else self.trainer.max_steps

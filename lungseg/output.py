@@ -21,12 +21,17 @@ NOISE = (  # true of this program by design, of no use to its user
 )
 
 
+def rank() -> int:
+    """Of this process among those of the run, also before a trainer exists."""
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
 def to_screen() -> None:
     """Rank zero's messages to standard output; the libraries' own chatter to the log file alone."""
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     log = logging.getLogger("lungseg")
-    log.setLevel(logging.INFO if rank_zero_only.rank == 0 else logging.ERROR)
+    log.setLevel(logging.INFO if rank() == 0 else logging.ERROR)
     log.propagate = False
     for handler in list(log.handlers):
         log.removeHandler(handler)
@@ -42,7 +47,7 @@ def to_screen() -> None:
 @contextlib.contextmanager
 def to_file(path: Path) -> Iterator[None]:
     """Append all messages, the libraries' too, to ``path`` while the block runs."""
-    if rank_zero_only.rank != 0:
+    if rank() != 0:
         yield
         return
     handler = logging.FileHandler(path, delay=True)

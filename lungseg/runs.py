@@ -134,7 +134,7 @@ def open_run(path: str, key: str = "run") -> Run:
 
 def environment(device: str) -> dict[str, Any]:
     """What must be known to make a run again: the code's commit, versions, the machine."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lungseg.errors import UserError
 
@@ -55,5 +56,5 @@ def build(*, channels_last: bool, save_every_minutes: float, root: Path, **optio
         )
     except TypeError as error:
         raise UserError(f"trainer: {error}; the keys are those of Lightning's Trainer") from None
-    except (ValueError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from None

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from pytorch_lightning.utilities import rank_zero_only
 
 from lungseg import loggers, output, trainer
 from lungseg.callbacks import Curves, Overlays, Throughput
@@ -22,8 +21,9 @@ from lungseg.data.pack import fingerprint
 from lungseg.data.split import Splits, load_splits, save_splits, split_cases
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
-from lungseg.experiment import arm, build_cases, build_data, build_module, resolved
+from lungseg.experiment import arm, build_cases, build_data, build_module, plain, resolved
 from lungseg.judging import judge_run
+from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
 from lungseg.progress import EpochLines, progress_bar
 from lungseg.runs import Run, create_run, environment, open_run
@@ -46,7 +46,7 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     else:
         splits = load_splits(cases, earlier.splits_file)
         _require_same_data(earlier, fingerprint(cases))
-    data = build_data(cfg, splits, show=rank_zero_only.rank == 0)
+    data = build_data(cfg, splits, show=output.rank() == 0)
     module = build_module(cfg)
     run = earlier or _new_run(cfg, splits, data)
     with output.to_file(run.log_file):
@@ -87,7 +87,7 @@ def _require_same_data(run: Run, found: str) -> None:
 
 def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
     """A directory that says what is about to be trained; made only now that all else is known to be right."""
-    if rank_zero_only.rank != 0:
+    if output.rank() != 0:
         path = os.environ.get(RUN_DIR) or cfg.run_dir
         if path is None:
             raise UsageError("run_dir: processes that something else starts need the same run_dir=... on each")
@@ -110,23 +110,24 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
 
 
 def _fit(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> pl.Trainer:
-    plain = OmegaConf.to_container(cfg)
-    assert isinstance(plain, dict)
+    checkpoint = run.last if run.last.exists() else None
+    step = load_checkpoint(checkpoint)["global_step"] if checkpoint else 0
     try:
         fitter = trainer.build(
             **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
             root=run.path,
             callbacks=_callbacks(cfg, run, data),
-            logger=loggers.build(list(cfg.logger), run.path, name=run.path.name, config=plain, project="lungseg"),
+            logger=[
+                MetricsFile(run.metrics_file, step),
+                *loggers.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg)),
+            ],
             plugins=[AtomicIO()],
         )
     except UserError:
-        if not run.last.exists() and rank_zero_only.rank == 0:
+        if not run.last.exists() and output.rank() == 0:
             shutil.rmtree(run.path)
         raise
-    checkpoint = run.last if run.last.exists() else None
     if checkpoint is not None:
-        load_checkpoint(checkpoint)
         log.info("going on from %s", checkpoint)
     _announce(cfg, run, module, data)
     try:

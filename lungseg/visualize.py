@@ -143,7 +143,7 @@ def _gray_to_rgb(image: Gray) -> Rgb:
 
 def _resize(image: Gray, scale: float) -> Gray:
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(image, _scaled(image.shape, scale), interpolation=how)
+    return np.asarray(cv2.resize(image, _scaled(image.shape, scale), interpolation=how), np.uint8)
 
 
 def _resize_mask(mask: Mask, scale: float) -> Mask:

@@ -71,7 +71,7 @@ class SegmentationData(pl.LightningDataModule):
         rank, ranks, done = 0, 1, 0
         if self.trainer is not None:
             rank, ranks = self.trainer.global_rank, self.trainer.world_size
-            done = self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+            done = batches_done(self.trainer)
         if len(self.train_set) // ranks < 2:
             raise UserError(
                 f"{len(self.train_set)} training cases on {ranks} devices: fewer than 2 each; use fewer devices"
@@ -105,6 +105,11 @@ def make_loader(
         persistent_workers=workers > 0,
         worker_init_fn=_leave_signals_to_main if workers else None,
     )
+
+
+def batches_done(trainer: pl.Trainer) -> int:
+    """By each rank since the run began, over all epochs and restarts; the one under way is not counted."""
+    return int(getattr(trainer.fit_loop.epoch_loop.batch_progress.total, "processed"))  # noqa: B009
 
 
 def count_workers(workers: int | str) -> int:

@@ -26,7 +26,7 @@ class Preprocessing:
     def image(self, image: Gray) -> Gray:
         """[H, W] -> [size, size]."""
         if self.clahe:
-            image = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(image)
+            image = np.asarray(cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(image), np.uint8)
         return resize_image(image, self.size)
 
     def case(self, case: Case, regions: Sequence[str]) -> tuple[Gray, Mask]:

@@ -19,9 +19,9 @@ def read_image(picture: Picture) -> Gray:
     """[H, W] uint8. Colour becomes grey; more than 8 bits are stretched from the 0.1st to the 99.9th percentile."""
     pixels = picture.read() if not isinstance(picture, Path) else _decode(picture)
     if pixels.dtype == np.uint8:
-        return pixels
+        return np.asarray(pixels, np.uint8)
     if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8) * 255
+        return np.asarray(pixels * np.uint8(255), np.uint8)
     low, high = np.percentile(pixels, (0.1, 99.9))
     scaled = (pixels.astype(np.float64) - low) / max(float(high - low), 1e-12)
     return np.round(scaled.clip(0, 1) * 255).astype(np.uint8)
@@ -57,7 +57,8 @@ def resize_image(image: Gray, size: int) -> Gray:
     if image.shape == (size, size):
         return image
     shrinks = size < min(image.shape)
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (size, size), interpolation=how), np.uint8)
 
 
 def resize_masks(masks: Mask, size: int) -> Mask:

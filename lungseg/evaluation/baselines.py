@@ -14,7 +14,7 @@ THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
 def mean_mask(train_masks: Sequence[Mask] | Mask, val_masks: Sequence[Mask] | Mask) -> Mask:
     """[K, S, S]: where the training masks' mean is above the threshold with the best Dice on the validation cases."""
-    mean = np.mean(np.asarray(train_masks), axis=0, dtype=np.float64)
+    mean: NDArray[np.float64] = np.asarray(train_masks).mean(axis=0, dtype=np.float64)
     reference = np.asarray(val_masks)
     chosen = []
     for k in range(len(mean)):

@@ -26,7 +26,8 @@ def confusion(predicted: Tensor, reference: Tensor) -> Tensor:
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Scores:
     """NaN where the denominator is 0."""
     out = np.full(np.shape(below), np.nan)
-    return np.divide(above, below, out=out, where=np.asarray(below) != 0, dtype=np.float64)
+    np.divide(above, below, out=out, where=np.asarray(below) != 0, dtype=np.float64)
+    return out
 
 
 def _only_with_reference(scores: Scores, counts: Counts) -> Scores:

@@ -1,0 +1,132 @@
+"""W&B: online where a key is and the server answers, offline otherwise; never a reason for a run to fail or hang."""
+
+import contextlib
+import logging
+import netrc
+import os
+import secrets
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlparse
+
+import wandb
+
+log = logging.getLogger("lungseg")
+
+PROBE = 3.0  # seconds to wait for the server's first answer
+PATIENCE = 6.0  # seconds for W&B's own start, and again for its end
+
+
+def start(run_dir: Path, *, name: str, project: str, group: str | None, config: dict[str, Any]) -> wandb.Run | None:
+    """A W&B run whose files lie in ``run_dir/wandb``; the same one again if ``run_dir`` has had one before.
+
+    None where the environment says ``WANDB_MODE=disabled``.
+    """
+    wanted = os.environ.get("WANDB_MODE", "online")
+    if wanted == "disabled":
+        return None
+    mode: Literal["online", "offline"] = "offline" if wanted in ("offline", "dryrun") or not _has_key() else "online"
+    if mode == "online" and not _reachable():
+        log.info("W&B's server at %s does not answer: logging offline", _server())
+        mode = "offline"
+    options: dict[str, Any] = {
+        "dir": str(run_dir),
+        "id": _run_id(run_dir),
+        "name": name,
+        "project": project,
+        "group": group,
+        "config": config,
+        "resume": "allow",
+        "reinit": "create_new",
+    }
+    try:
+        run = wandb.init(mode=mode, settings=_settings(), **options)
+    except (wandb.errors.Error, OSError) as error:
+        log.info("W&B did not start (%s): logging offline", str(error).splitlines()[0])
+        mode, run = "offline", wandb.init(mode="offline", settings=_settings(), **options)
+    if mode == "offline":
+        log.info("W&B is offline; to send this run: wandb sync %s", run_dir / "wandb" / f"offline-run-*-{run.id}")
+    run.define_metric("epoch")
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step")
+    run.define_metric("val/*", step_metric="epoch")
+    return run
+
+
+def finish(run: wandb.Run) -> None:
+    """Wait a bounded time for what is still to be sent; it is on disk in any case."""
+    worker = threading.Thread(target=_finish, args=(run,), daemon=True)
+    worker.start()
+    worker.join(PATIENCE + 2)
+    if worker.is_alive():
+        _say_sync(run)
+
+
+def _finish(run: wandb.Run) -> None:
+    try:
+        run.finish()
+    except TimeoutError:
+        _say_sync(run)
+    except Exception as error:  # a dashboard is never a reason to lose a run
+        log.info("W&B did not finish: %s", error)
+
+
+def _say_sync(run: wandb.Run) -> None:
+    log.info("W&B's server took too long; to send the rest: wandb sync %s", Path(run.dir).parent)
+
+
+def _settings() -> wandb.Settings:
+    return wandb.Settings(
+        silent=True,
+        console="off",
+        init_timeout=PATIENCE,
+        finish_timeout=PATIENCE,
+        finish_timeout_raises=True,
+        x_graphql_timeout_seconds=PATIENCE / 2,
+        x_graphql_retry_max=1,
+        x_disable_meta=True,
+        x_disable_stats=False,
+    )
+
+
+def _run_id(run_dir: Path) -> str:
+    """Kept beside the run, so that going on and judging later write to the same W&B run."""
+    file = run_dir / "wandb_id"
+    if not file.is_file():
+        file.write_text(secrets.token_hex(4) + "\n")
+    return file.read_text().strip()
+
+
+def _server() -> str:
+    return os.environ.get("WANDB_BASE_URL") or str(wandb.Settings().base_url)
+
+
+def _has_key() -> bool:
+    """Whether W&B would find a key without asking anybody."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    for name in filter(None, (os.environ.get("NETRC"), "~/.netrc", "~/_netrc")):
+        with contextlib.suppress(OSError, netrc.NetrcParseError):
+            if netrc.netrc(os.path.expanduser(name)).authenticators(urlparse(_server()).hostname or ""):
+                return True
+    return False
+
+
+def _reachable() -> bool:
+    """Whether the server says anything at all; a name that does not resolve and a silent server count the same."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(_server(), timeout=PROBE):
+                answered.set()
+        except urllib.error.HTTPError:
+            answered.set()
+        except (OSError, ValueError):
+            return
+
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(PROBE)

@@ -1,0 +1,63 @@
+"""``metrics.csv``: every number of a run against epoch and step, whatever dashboard there is beside it."""
+
+import csv
+import io
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from lungseg.files import write_atomically
+
+
+class MetricsFile(Logger):
+    """One row per step at which anything was measured, written after each epoch.
+
+    A run that goes on from a checkpoint at ``step`` continues the same file without the rows from that step on, so
+    that nothing stands in it twice. Columns that appear later are empty in earlier rows.
+    """
+
+    def __init__(self, path: Path, step: int = 0) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        if step > 0 and path.is_file():
+            with path.open(newline="") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) < step]
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: they are in config.yaml."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        row = {"epoch": int(metrics.get("epoch", 0)), "step": int(step or 0)}
+        values = {name: repr(float(value)) for name, value in metrics.items() if name != "epoch"}
+        if self.rows and {key: int(self.rows[-1][key]) for key in row} == row:
+            self.rows[-1] |= values
+        else:
+            self.rows.append(row | values)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """All rows at once: a kill leaves the file of the epoch before."""
+        names = sorted({name for row in self.rows for name in row} - {"epoch", "step"})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["epoch", "step", *names], lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_atomically(self.path, text.getvalue())
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self.save()
