@@ -171,5 +171,5 @@ def _dotted(node: DictConfig, prefix: str = "") -> Iterator[str]:
     for key in node:
         yield f"{prefix}{key!s}"
         child = node._get_node(key)
-        if isinstance(child, DictConfig) and not child._is_special():
+        if isinstance(child, DictConfig) and not (child._is_none() or child._is_missing() or child._is_interpolation()):
             yield from _dotted(child, f"{prefix}{key!s}.")

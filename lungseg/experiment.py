@@ -15,7 +15,7 @@ from lungseg.data.datamodule import SegmentationData, count_workers
 from lungseg.data.pack import Preprocessing
 from lungseg.data.split import Splits, require_regions
 from lungseg.errors import UserError
-from lungseg.module import SegmentationModule
+from lungseg.module import MakeOptimizer, MakeSchedule, SegmentationModule
 from lungseg.trainer import resolve
 
 SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cache", "overfit")
@@ -77,15 +77,26 @@ def build_module(cfg: DictConfig) -> SegmentationModule:
     torch.manual_seed(cfg.seed)
     model = OmegaConf.masked_copy(cfg.model, [key for key in cfg.model if key != "name"])
     net = _instantiate("model", model, in_channels=1, regions=len(cfg.task.regions))
+    optimizer, schedule = _instantiate("optim", cfg.optim), _instantiate("schedule", cfg.schedule)
+    _try_out(optimizer, schedule)
     return SegmentationModule(
         net,
         _instantiate("loss", cfg.loss),
         list(cfg.task.regions),
-        _instantiate("optim", cfg.optim),
-        _instantiate("schedule", cfg.schedule),
+        optimizer,
+        schedule,
         seed=cfg.seed,
         channels_last=cfg.trainer.channels_last,
     )
+
+
+def _try_out(optimizer: MakeOptimizer, schedule: MakeSchedule) -> None:
+    """Both are only called once training starts; a key that they do not take is said before."""
+    try:
+        made = optimizer([torch.nn.Parameter(torch.zeros(1))])
+        schedule(made, steps=2, steps_per_epoch=1)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optim or schedule: {error}; look at conf/optim/ and conf/schedule/") from None
 
 
 def _instantiate(part: str, config: DictConfig, **extra: Any) -> Any:

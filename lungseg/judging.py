@@ -88,7 +88,8 @@ def _choose(run: Run, cfg: DictConfig, options: DictConfig) -> tuple[list[Case],
     if options.data is not None:
         other = "_target_" in options.data
         kept = {key: cfg.data[key] for key in PREPROCESSING}
-        cfg.data = OmegaConf.merge(options.data if other else cfg.data, {} if other else options.data, kept)
+        base = {} if other else dict(cfg.data)
+        cfg.data = OmegaConf.create({**base, **options.data, **kept})
     cases = build_cases(cfg.data)
     if fingerprint(cases) == run.manifest()["data_fingerprint"]:
         if split == "all":

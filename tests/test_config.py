@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from conftest import run_program
+from helpers import run_program
 from lungseg.config import compose, options
 from lungseg.errors import UserError
 
@@ -80,6 +80,19 @@ def test_help_names_groups_options_and_examples_without_importing_torch(tmp_path
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "hydra" in imported
     assert not imported & {"torch", "pytorch_lightning", "cv2", "numpy", "wandb", "albumentations"}
+
+
+def test_help_tells_the_defaults_as_they_are(tmp_path):
+    text = run_program("train.py", "--help", cwd=tmp_path).stdout
+    told = dict(word.split("=") for word in text.split("Where none is given:")[1].split("Examples")[0].split())
+    cfg = compose([])
+    assert told.keys() == {*GROUPS} - {"experiment"}
+    for group in ("task", "data", "model"):
+        assert cfg[group].name == told.pop(group)
+    assert list(cfg.logger) == [told.pop("logger")]
+    for group, option in told.items():
+        assert cfg[group] == compose([f"{group}={option}"])[group]
+    assert "trainer=auto" in text
 
 
 def test_help_of_evaluate_lists_the_data_sets(tmp_path):

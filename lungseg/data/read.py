@@ -18,13 +18,13 @@ Mask = NDArray[np.bool_]
 def read_image(picture: Picture) -> Gray:
     """[H, W] uint8. Colour becomes grey; more than 8 bits are stretched from the 0.1st to the 99.9th percentile."""
     pixels = picture.read() if not isinstance(picture, Path) else _decode(picture)
-    if pixels.dtype == np.uint8:
-        return np.asarray(pixels, np.uint8)
-    if pixels.dtype == np.bool_:
-        return np.asarray(pixels * np.uint8(255), np.uint8)
+    if pixels.dtype in (np.uint8, np.bool_):
+        grey: Gray = pixels.astype(np.uint8) * np.uint8(255 if pixels.dtype == np.bool_ else 1)
+        return grey
     low, high = np.percentile(pixels, (0.1, 99.9))
     scaled = (pixels.astype(np.float64) - low) / max(float(high - low), 1e-12)
-    return np.round(scaled.clip(0, 1) * 255).astype(np.uint8)
+    stretched: Gray = np.round(scaled.clip(0, 1) * 255).astype(np.uint8)
+    return stretched
 
 
 def read_mask(picture: Picture, image: Picture, shape: tuple[int, ...]) -> Mask:

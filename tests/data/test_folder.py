@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from conftest import write_png
+from helpers import write_png
 from lungseg.data.read import read_case
 from lungseg.data.sources import folder
 from lungseg.errors import UserError

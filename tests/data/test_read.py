@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import write_png
+from helpers import write_png
 from lungseg.data.read import read_image, read_mask, resize_image, resize_masks
 from lungseg.errors import UserError
 

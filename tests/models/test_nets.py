@@ -29,6 +29,8 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def composed(conf: Path, *overrides: str, in_channels: int = 1, regions: int = 2) -> Net:
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         config = hydra.compose("top", [*overrides])
+    OmegaConf.set_struct(config, False)
+    assert config.model.pop("name") in [path.stem for path in CONF.glob("model/*.yaml")]
     net = hydra.utils.instantiate(config.model, in_channels=in_channels, regions=regions, _convert_="all")
     assert isinstance(net, Net)
     return net
@@ -200,6 +202,7 @@ def test_mistakes_are_one_clear_line(conf: Path, overrides: list[str], said: lis
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         options = OmegaConf.to_container(hydra.compose("top", overrides).model, resolve=True)
     assert isinstance(options, dict)
+    options.pop("name")
     target = hydra.utils.get_method(options.pop("_target_"))
     with pytest.raises(UserError) as caught:
         target(in_channels=1, regions=1, **options)
