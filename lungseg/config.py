@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -87,6 +87,8 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
         nonlocal failures
         grid = HydraConfig.get().mode == RunMode.MULTIRUN
         with _one_line_errors(config_name, arguments):
+            for key in sorted(OmegaConf.missing_keys(config)):
+                raise UsageError(f"{key}: a value is needed; add {key}=...")
             try:
                 job(config)
             except UserError as error:
@@ -128,8 +130,6 @@ def explain(error: Exception, config_name: str, arguments: list[str]) -> str:
         return f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{match[1]}: several values; add -m to run a grid of them, or quote the comma"
-    if match := re.search(r"Missing mandatory value: (\S+)", text):
-        return f"{match[1]}: a value is needed; add {match[1]}=..."
     if match := re.search(r"Error merging override (\S+)", text):
         return f"{match[1]}: {str(error.__cause__).splitlines()[0]}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -50,42 +50,37 @@ class SegmentationModule(pl.LightningModule):
         logits: Tensor = self.net(image)
         return logits
 
-    def _step(self, batch: Sample, stage: str) -> tuple[Tensor, Tensor]:
-        logits = self._logits(batch["image"])
-        loss: Tensor = self.loss(logits, batch["mask"])
-        if not torch.isfinite(loss):
-            raise UserError(
-                f"the {stage} loss became {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "
-                "the weights of the epochs before it are kept: try a smaller optim.lr=, trainer.gradient_clip_val=0.5 "
-                "or trainer.precision=32-true"
-            )
-        self.log(
-            f"{stage}/loss",
-            loss,
-            on_step=stage == "train",
-            on_epoch=True,
-            prog_bar=True,
-            batch_size=len(logits),
-        )
-        return loss, logits
-
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Dropout and its like draw from (seed, step, rank): a resumed run draws what the whole one would have."""
         step = batches_done(self.trainer)
         torch.manual_seed((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        return self._step(batch, "train")[0]
+        loss: Tensor = self.loss(self._logits(batch["image"]), batch["mask"])
+        self._require_finite(loss, "train")
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/loss_epoch", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch["image"]))
+        return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        _, logits = self._step(batch, "val")
+        logits, masks = self._logits(batch["image"]), batch["mask"]
+        losses = torch.stack([self.loss(logits[[n]], masks[[n]]) for n in range(len(logits))])
+        self._require_finite(losses.mean(), "validation")
         predicted = self.loss.probabilities(logits.float()) > 0.5
-        self.overlap.update(predicted, batch["mask"] > 0.5, batch["index"])
+        self.overlap.update(predicted, masks > 0.5, batch["index"], losses)
 
     def on_validation_epoch_end(self) -> None:
         for name, value in self.overlap.compute().items():
-            self.log(f"val/{name}", value.to(torch.float32), prog_bar=name == "dice", rank_zero_only=False)
+            self.log(f"val/{name}", value.to(torch.float32), prog_bar=name == "dice")
         self.overlap.reset()
+
+    def _require_finite(self, loss: Tensor, stage: str) -> None:
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the {stage} loss became {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "
+                "the weights of the epochs before it are kept: try a smaller optim.lr=, trainer.gradient_clip_val=0.5 "
+                "or trainer.precision=32-true"
+            )
 
     def configure_optimizers(self) -> Any:
         """Only what may change is optimised; schedules count optimizer steps."""

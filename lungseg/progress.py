@@ -17,7 +17,7 @@ class Bar(TQDMProgressBar):
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         metrics = trainer.progress_bar_metrics
         shown = {
-            "loss": metrics.get("train/loss_step", metrics.get("train/loss")),
+            "loss": metrics.get("train/loss"),
             "val Dice": metrics.get("val/dice"),
         }
         return {name: f"{float(value):.3f}" for name, value in shown.items() if value is not None}
@@ -25,6 +25,10 @@ class Bar(TQDMProgressBar):
 
 class Silent(ProgressBar):
     """Nothing: a log file is no place for a bar."""
+
+    def disable(self) -> None: ...
+
+    def enable(self) -> None: ...
 
 
 def progress_bar() -> ProgressBar:

@@ -52,7 +52,7 @@ def build(*, channels_last: bool, save_every_minutes: float, root: Path, **optio
             enable_checkpointing=True,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            log_every_n_steps=1,
+            log_every_n_steps=10,
         )
     except TypeError as error:
         raise UserError(f"trainer: {error}; the keys are those of Lightning's Trainer") from None

@@ -6,6 +6,7 @@ import pytest
 from helpers import write_png
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run side by side, on two cores
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ def test_the_grid_has_the_models_and_tasks_of_the_field():
         (["trainer.max_epoch=3"], ["trainer.max_epoch", "did you mean trainer.max_epochs?"]),
         (["model=deeplabv3", "model.encodr=resnet18"], ["model.encodr", "did you mean model.encoder?"]),
         (["pretraind=true"], ["pretraind", "did you mean pretrained?"]),
-        (["pretrained=maybe"], ["pretrained=maybe", "Bool"]),
+        (["pretrained=maybe"], ["pretrained=maybe", "valid bool"]),
         (["seed=x"], ["seed=x", "Integer"]),
         (["model=unet,deeplabv3"], ["-m"]),
         (["data=folder"], ["data.root", "data.root=..."]),
@@ -76,7 +76,7 @@ def test_help_names_groups_options_and_examples_without_importing_torch(tmp_path
             line = next(line for line in result.stdout.splitlines() if line.strip().startswith(f"{group}:"))
             assert option in line
     assert "python train.py model=deeplabv3 pretrained=true task=infection" in result.stdout
-    assert result.stdout.count("    python train.py") == 3
+    assert sum(line.startswith("  python train.py") for line in result.stdout.splitlines()) == 3
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "hydra" in imported
     assert not imported & {"torch", "pytorch_lightning", "cv2", "numpy", "wandb", "albumentations"}

@@ -94,7 +94,7 @@ class SegmentationData(pl.LightningDataModule):
 def make_loader(
     dataset: CaseDataset, sampler: Sampler[Key], batch_size: int, workers: int, drop_last: bool = False
 ) -> DataLoader[Sample]:
-    """A loader whose workers leave Ctrl-C to the main process."""
+    """A loader whose workers leave signals to the main process, which saves first."""
     return DataLoader(
         dataset,
         batch_size=batch_size,
@@ -124,4 +124,4 @@ def count_workers(workers: int | str) -> int:
 
 def _leave_signals_to_main(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a scheduler sends it to every process of a job

@@ -95,32 +95,42 @@ def _mean(values: Scores) -> float:
 
 
 class CaseOverlap(Metric):
-    """Counts of every case seen, reduced in the order of the cases: equal to the bit for any batches and ranks."""
+    """Counts and loss of every case seen, reduced in the order of the cases, each once.
+
+    So the result is equal to the bit whatever the batches, their order and the number of ranks.
+    """
 
     full_state_update = False
     indices: list[Tensor] | Tensor
     counts: list[Tensor] | Tensor
+    losses: list[Tensor] | Tensor
 
     def __init__(self, regions: Sequence[str]) -> None:
         super().__init__()
         self.regions = list(regions)
-        self.add_state("indices", [], dist_reduce_fx="cat")
-        self.add_state("counts", [], dist_reduce_fx="cat")
+        for name in ("indices", "counts", "losses"):
+            self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, predicted: Tensor, reference: Tensor, index: Tensor) -> None:
-        """Bool [B, K, H, W] twice, and which case each is, int64 [B]."""
-        assert isinstance(self.indices, list)
-        assert isinstance(self.counts, list)
-        self.indices.append(index)
-        self.counts.append(confusion(predicted, reference))
+    def update(self, predicted: Tensor, reference: Tensor, index: Tensor, loss: Tensor) -> None:
+        """Bool [B, K, H, W] twice, which case each is, int64 [B], and its loss [B]."""
+        for state, value in (
+            (self.indices, index),
+            (self.counts, confusion(predicted, reference)),
+            (self.losses, loss.double()),
+        ):
+            assert isinstance(state, list)
+            state.append(value)
 
     def compute(self) -> dict[str, Tensor]:
-        """``<region>/dice``, ... and ``dice``, the mean over regions; NaN where no case has the region."""
-        indices = self.indices if isinstance(self.indices, Tensor) else torch.cat(self.indices)
-        counts = self.counts if isinstance(self.counts, Tensor) else torch.cat(self.counts)
-        _, first = np.unique(indices.cpu().numpy(), return_index=True)  # sorted, each case once
-        summary = summarise(counts.cpu().numpy()[first], self.regions)
+        """``<region>/dice``, ... and ``dice``, the mean over regions (NaN where no case has the region); ``loss``."""
+        indices, counts, losses = (
+            (state if isinstance(state, Tensor) else torch.cat(state)).cpu().numpy()
+            for state in (self.indices, self.counts, self.losses)
+        )
+        _, first = np.unique(indices, return_index=True)  # sorted
+        summary = summarise(counts[first], self.regions)
         names = ("dice", "iou", "precision", "recall", "pooled_dice", "false_alarm_rate")
         values = {f"{region}/{name}": summary[region][name] for region in self.regions for name in names}
         overall = _mean(np.array([summary[region]["dice"] for region in self.regions]))
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in (values | {"dice": overall}).items()}
+        values |= {"dice": overall, "loss": float(losses[first].mean())}
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}

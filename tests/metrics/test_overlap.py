@@ -85,7 +85,7 @@ def fill(indices, size=7):
     metric = CaseOverlap(["lung", "infection"])
     for start in range(0, len(indices), size):
         chosen = torch.tensor(indices[start : start + size])
-        metric.update(predicted[chosen], truth[chosen], chosen)
+        metric.update(predicted[chosen], truth[chosen], chosen, chosen / 3)
     return metric
 
 
@@ -96,6 +96,7 @@ def test_batches_order_and_repeats_change_no_bit():
     for metric in (fill(everything, 1), fill(everything, 38), fill(shuffled, 5), fill([*everything, 3, 3, 9], 4)):
         found = {name: value.item() for name, value in metric.compute().items()}
         np.testing.assert_equal(found, expected)
+    assert expected["loss"] == pytest.approx(np.arange(38).mean() / 3)
     assert expected["dice"] == (expected["lung/dice"] + expected["infection/dice"]) / 2
 
 
