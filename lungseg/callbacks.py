@@ -1,14 +1,16 @@
 """What a run shows and writes while it trains: overlays, curves, progress, speed."""
 
-import csv
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 
@@ -16,12 +18,13 @@ from lungseg.data.dataset import CaseDataset
 from lungseg.evaluation.cases import count
 from lungseg.loggers import log_overlays
 from lungseg.metrics import overlap
+from lungseg.metrics_file import MetricsFile
 from lungseg.runs import Run
 from lungseg.visualize import Overlay, draw_sheet
 
 
 class Overlays(Callback):
-    """After each validation, the same few validation cases: ``overlays/epoch-000.png``, and to the loggers."""
+    """After each validation, the same few validation cases: ``overlays/epoch-001.png``, and to the loggers."""
 
     def __init__(self, run: Run, dataset: CaseDataset, number: int = 4) -> None:
         self.run, self.dataset = run, dataset
@@ -33,8 +36,8 @@ class Overlays(Callback):
         overlays = self._predict(pl_module)
         self.run.overlays.mkdir(exist_ok=True)
         epoch = trainer.current_epoch
-        Image.fromarray(draw_sheet(overlays, f"validation, epoch {epoch}")).save(
-            self.run.overlays / f"epoch-{epoch:03d}.png"
+        Image.fromarray(draw_sheet(overlays, f"validation, epoch {epoch + 1}")).save(
+            self.run.overlays / f"epoch-{epoch + 1:03d}.png"
         )
         log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, epoch)
 
@@ -66,39 +69,44 @@ class Curves(Callback):
     """``curves.png``: loss and Dice against epoch, redrawn after each."""
 
     def __init__(self, run: Run) -> None:
-        self.run = run
+        self.path = run.path / "curves.png"
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero:
-            draw_curves(self.run.metrics_file, self.run.path / "curves.png")
+        self._draw(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._draw(trainer)  # with the last epoch's training loss, which is logged after the hook above
+
+    def _draw(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsFile) and trainer.is_global_zero:
+                draw_curves(logger.rows, self.path)
 
 
-def draw_curves(metrics: Path, picture: Path) -> None:
-    """From the rows of metrics.csv; nothing is drawn while there is no row of an epoch."""
-    series: dict[str, dict[float, float]] = defaultdict(dict)
-    if metrics.is_file():
-        with metrics.open(newline="") as file:
-            for row in csv.DictReader(file):
-                for name, value in row.items():
-                    if value and row.get("epoch") and name not in ("epoch", "step"):
-                        series[name][float(row["epoch"])] = float(value)
+def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
+    """From the rows of metrics.csv; nothing is drawn while none is of a whole epoch."""
+    series: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in rows:
+        for name, value in row.items():
+            if value != "" and name not in ("epoch", "step"):
+                series[name][int(row["epoch"])] = float(value)
     losses = [name for name in ("train/loss_epoch", "val/loss") if name in series]
-    scores = [name for name in series if name.startswith("val/") and name.endswith("dice")]
+    scores = sorted(name for name in series if name.startswith("val/") and name.endswith("/dice"))
+    scores = [name for name in scores if name != "val/dice"] or scores
     if not losses and not scores:
         return
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10, 4), layout="constrained")
-    for place, names, title in ((121, losses, "loss"), (122, scores, "validation Dice")):
+    for place, names, title in ((121, losses, "loss"), (122, scores, "validation Dice, mean over cases")):
         axis = figure.add_subplot(place)
         for name, style in zip(names, ("-", "--", "-.", ":") * 4, strict=False):
-            points = sorted(series[name].items())
-            label = name.removesuffix("_epoch")
-            axis.plot([x for x, _ in points], [y for _, y in points], style, marker="o", markersize=3, label=label)
+            epochs, values = zip(*sorted(series[name].items()), strict=True)
+            axis.plot(epochs, values, style, marker="o", markersize=3, label=name.removesuffix("_epoch"))
         axis.set(title=title, xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-        if names:
-            axis.legend(frameon=False)
+        axis.legend(frameon=False)
+        if title != "loss":
+            axis.set_ylim(0, 1)
     figure.savefig(picture, dpi=110)
 
 

@@ -46,6 +46,7 @@ def start(run_dir: Path, *, name: str, project: str, group: str | None, config: 
         run = wandb.init(mode=mode, settings=_settings(), **options)
     except (wandb.errors.Error, OSError) as error:
         log.info("W&B did not start (%s): logging offline", str(error).splitlines()[0])
+        wandb.teardown()  # else it holds the run's id
         mode, run = "offline", wandb.init(mode="offline", settings=_settings(), **options)
     if mode == "offline":
         log.info("W&B is offline; to send this run: wandb sync %s", run_dir / "wandb" / f"offline-run-*-{run.id}")

@@ -149,7 +149,7 @@ def judge_run(
         "data": cfg.data.name,
         "split": split,
         "tta": tta,
-        "epoch": epoch,
+        "epoch": epoch + 1,
         "on_training_images": cfg.data.overfit is not None,
     }
     directory = Path(out) if out else run.path / "evaluation" / name

@@ -3,19 +3,17 @@
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import wandb
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from lungseg import output
+from lungseg import dashboard, output
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
 from lungseg.visualize import Overlay, draw_case
-
-if TYPE_CHECKING:
-    import wandb
 
 Options = Mapping[str, Mapping[str, Any] | None]
 
@@ -26,8 +24,6 @@ def build(options: Options, run_dir: Path, *, name: str, config: dict[str, Any])
         return []
     loggers: list[Logger] = []
     if "wandb" in options:
-        from lungseg import dashboard  # a second of import that others need not wait for
-
         keys = options["wandb"] or {}
         run = dashboard.start(
             run_dir, name=name, project=keys.get("project", "lungseg"), group=keys.get("group"), config=config
@@ -59,8 +55,6 @@ def log_overlays(
 def log_table(loggers: Sequence[Logger], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row per case, in W&B."""
     for run in _wandb_runs(loggers):
-        import wandb
-
         table = wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows], allow_mixed_types=True)
         run.log({key: table})
 
@@ -79,23 +73,19 @@ def log_summary(loggers: Sequence[Logger], values: Mapping[str, float]) -> None:
 def finish(loggers: Sequence[Logger]) -> None:
     """Close them in bounded time; a second call does nothing."""
     for run in _wandb_runs(loggers):
-        from lungseg import dashboard
-
         dashboard.finish(run)
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.finalize("success")
 
 
-def _wandb_runs(loggers: Sequence[Logger]) -> Iterator["wandb.Run"]:
+def _wandb_runs(loggers: Sequence[Logger]) -> Iterator[wandb.Run]:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             yield logger.experiment
 
 
-def _wandb_image(overlay: Overlay) -> "wandb.Image":
-    import wandb
-
+def _wandb_image(overlay: Overlay) -> wandb.Image:
     names = {0: "background", **{k + 1: region for k, region in enumerate(overlay.dice)}}
     masks = {
         which: {"mask_data": _innermost(regions), "class_labels": names}

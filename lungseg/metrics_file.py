@@ -13,7 +13,7 @@ from lungseg.files import write_atomically
 
 
 class MetricsFile(Logger):
-    """One row per step at which anything was measured, written after each epoch.
+    """One row per step at which anything was measured, written after each epoch. Epochs count from 1, steps from 0.
 
     A run that goes on from a checkpoint at ``step`` continues the same file without the rows from that step on, so
     that nothing stands in it twice. Columns that appear later are empty in earlier rows.
@@ -41,7 +41,7 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        row = {"epoch": int(metrics.get("epoch", 0)), "step": int(step or 0)}
+        row = {"epoch": int(metrics.get("epoch", 0)) + 1, "step": int(step or 0)}
         values = {name: repr(float(value)) for name, value in metrics.items() if name != "epoch"}
         if self.rows and {key: int(self.rows[-1][key]) for key in row} == row:
             self.rows[-1] |= values

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, LearningRateMonitor
 
 from lungseg import loggers, output, trainer
 from lungseg.callbacks import Curves, Overlays, Throughput
@@ -174,6 +174,7 @@ def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData) -> list[Callba
         Curves(run),
         Throughput(run),
         EpochLines(),
+        LearningRateMonitor(),
         progress_bar(),
     ]
     if cfg.patience is not None:

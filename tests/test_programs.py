@@ -73,7 +73,7 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, workers):
     whole = train(compose([*words, f"run_dir={tmp_path / 'whole'}"]))
     process = start(*words, "run_dir=cut", "trainer.max_epochs=4", cwd=tmp_path)
     run = Run(tmp_path / "cut")
-    wait_for(run.overlays / "epoch-001.png", process)
+    wait_for(run.overlays / "epoch-002.png", process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert run.manifest()["status"] == "running"
@@ -86,7 +86,7 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, workers):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_says_how_to_resume_and_is_no_success(tmp_path, number, code):
     process = start(*SMALL, "trainer.max_epochs=500", "run_dir=cut", "data.workers=1", cwd=tmp_path)
-    wait_for(tmp_path / "cut" / "overlays" / "epoch-000.png", process)
+    wait_for(tmp_path / "cut" / "overlays" / "epoch-001.png", process)
     os.killpg(process.pid, number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == code, out
