@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 
 from lungseg.data.dataset import CaseDataset
 from lungseg.evaluation.cases import count
+from lungseg.files import replaced
 from lungseg.loggers import log_overlays
 from lungseg.metrics import overlap
 from lungseg.metrics_file import MetricsFile
@@ -34,11 +35,10 @@ class Overlays(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         overlays = self._predict(pl_module)
-        self.run.overlays.mkdir(exist_ok=True)
         epoch = trainer.current_epoch
-        Image.fromarray(draw_sheet(overlays, f"validation, epoch {epoch + 1}")).save(
-            self.run.overlays / f"epoch-{epoch + 1:03d}.png"
-        )
+        sheet = draw_sheet(overlays, f"validation, epoch {epoch + 1}")
+        with replaced(self.run.overlays / f"epoch-{epoch + 1:03d}.png") as partial:
+            Image.fromarray(sheet).save(partial)
         log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, epoch)
 
     @torch.no_grad()
@@ -104,10 +104,12 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+        if names:
+            axis.legend(frameon=False)
         if title != "loss":
             axis.set_ylim(0, 1)
-    figure.savefig(picture, dpi=110)
+    with replaced(picture) as partial:
+        figure.savefig(partial, dpi=110)
 
 
 class Throughput(Callback):

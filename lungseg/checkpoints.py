@@ -1,6 +1,5 @@
 """Best and last weights: written whole or not at all, read without running anything that they hold."""
 
-import errno
 import io
 import math
 import pickle
@@ -18,6 +17,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lungseg.errors import Stopped, UserError
+from lungseg.files import replaced
 from lungseg.runs import Run
 
 
@@ -26,21 +26,13 @@ class AtomicIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
         content = io.BytesIO()  # torch's own file writer hides why a write failed
         torch.save(checkpoint, content)
-        try:
-            with partial.open("wb") as file:
-                file.write(content.getbuffer())
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-            raise UserError(
-                f"{target}: cannot be written: {reason}; the checkpoint before it is kept: free space, then go on "
-                f"by: python train.py resume={target.parents[1]}"
-            ) from None
+        go_on = "free space, then train again"
+        if (target.parent / "last.ckpt").exists():
+            go_on = f"the checkpoint before it is kept: free space, then: python train.py resume={target.parents[1]}"
+        with replaced(target, go_on) as partial, partial.open("wb") as file:
+            file.write(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from lungseg.config import suggestion
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
 from lungseg.data.pack import Preprocessing
-from lungseg.data.split import Splits, require_regions
+from lungseg.data.split import Splits, require_regions, subset
 from lungseg.errors import UserError
 from lungseg.module import MakeOptimizer, MakeSchedule, SegmentationModule
 from lungseg.trainer import resolve
 
-SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cache", "overfit")
+SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cache", "overfit", "subset")
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -44,8 +44,7 @@ def build_cases(data: DictConfig) -> list[Case]:
     for key in options:
         if key not in known:
             raise UserError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
-    cases: list[Case] = source(**options)
-    return cases
+    return subset(source(**options), data.get("subset"))
 
 
 def build_preprocessing(data: DictConfig) -> Preprocessing:

@@ -11,7 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 NOISE = (  # true of this program by design, of no use to its user
     ".*does not have many workers.*",
-    ".*modules? in eval mode at the start of training.*",
+    ".*in eval mode at the start of training.*",
     ".*resuming from a checkpoint that ended before the epoch ended.*",
     ".*GPU available but not used.*",
     ".*is smaller than the logging interval.*",
@@ -45,13 +45,24 @@ def to_screen() -> None:
         library.propagate = False
 
 
+class LogFile(logging.FileHandler):
+    """Quiet where it cannot write: a full disk is said by what the run cannot do without."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 @contextlib.contextmanager
 def to_file(path: Path) -> Iterator[None]:
     """Append all messages, the libraries' too, to ``path`` while the block runs."""
     if rank() != 0:
         yield
         return
-    handler = logging.FileHandler(path, delay=True)
+    handler = LogFile(path, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     writers = [logging.getLogger(name) for name in ("lungseg", "pytorch_lightning", "lightning_fabric")]
     for writer in writers:

@@ -1,5 +1,6 @@
 """One experiment from its config to its tested best weights."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -22,15 +23,16 @@ from lungseg.data.split import Splits, load_splits, save_splits, split_cases
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_cases, build_data, build_module, plain, resolved
+from lungseg.files import write_atomically
 from lungseg.judging import judge_run
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
 from lungseg.progress import EpochLines, progress_bar
+from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 
 log = logging.getLogger("lungseg")
 
-MAY_CHANGE = ("data.root", "data.workers", "data.cache")  # on resume: where data lies and how it is loaded
 RUN_DIR = "LUNGSEG_RUN_DIR"  # from rank zero to the ranks that it starts
 
 
@@ -39,13 +41,13 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     started = time.monotonic()
     output.to_screen()
     earlier = open_run(cfg.resume, "resume") if cfg.resume else None
-    cfg = resolved(cfg if earlier is None else _saved_config(earlier, overrides))
+    cfg = resolved(cfg if earlier is None else saved_config(earlier, overrides))
     cases = build_cases(cfg.data)
     if earlier is None:
         splits = split_cases(cases, val=cfg.data.val, test=cfg.data.test, seed=cfg.seed)
     else:
         splits = load_splits(cases, earlier.splits_file)
-        _require_same_data(earlier, fingerprint(cases))
+        require_same_data(earlier, fingerprint(cases))
     data = build_data(cfg, splits, show=output.rank() == 0)
     module = build_module(cfg)
     run = earlier or _new_run(cfg, splits, data)
@@ -57,34 +59,6 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     return run
 
 
-def _saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
-    """The run's own config; only where its data lies and how it is loaded may be said anew."""
-    cfg = run.config()
-    if run.manifest().get("status") == "finished":
-        raise UserError(
-            f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}"
-        )
-    for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        if key in MAY_CHANGE:
-            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
-        elif key not in ("resume", "traceback"):
-            raise UsageError(
-                f"{key}: a resumed run keeps its own config; with resume= only {', '.join(MAY_CHANGE)} may be given; "
-                "start a new run to change anything else"
-            )
-    return cfg
-
-
-def _require_same_data(run: Run, found: str) -> None:
-    saved = run.manifest()["data_fingerprint"]
-    if found != saved:
-        raise UserError(
-            f"resume={run.path}: the data is not what the run began with (fingerprint {found}, expected {saved}); "
-            "bring back the files as they were, or start a new run"
-        )
-
-
 def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
     """A directory that says what is about to be trained; made only now that all else is known to be right."""
     if output.rank() != 0:
@@ -94,7 +68,16 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
         return Run(Path(path))
     run = create_run(cfg.run_dir, f"{cfg.task.name}-{cfg.model.name}-{arm(cfg)}")
     os.environ[RUN_DIR] = str(run.path)
-    OmegaConf.save(cfg, run.config_file)
+    try:
+        _describe(run, cfg, splits, data)
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return run
+
+
+def _describe(run: Run, cfg: DictConfig, splits: Splits, data: SegmentationData) -> None:
+    write_atomically(run.config_file, OmegaConf.to_yaml(cfg))
     save_splits(splits, run.splits_file)
     val = data.val_set.reference_masks()
     save_mean_mask(mean_mask(data.train_set.reference_masks(), val), run.baseline_file)
@@ -106,7 +89,6 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
         data_fingerprint=fingerprint(everyone),
         cases={name: len(cases) for name, cases in splits.items()},
     )
-    return run
 
 
 def _fit(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> pl.Trainer:
@@ -134,7 +116,8 @@ def _fit(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segmentati
         fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except (Stopped, UserError) as error:
         if fitter.is_global_zero:
-            run.update_manifest(status="stopped" if isinstance(error, Stopped) else "failed", reason=str(error))
+            with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
+                run.update_manifest(status="stopped" if isinstance(error, Stopped) else "failed", reason=str(error))
             loggers.finish(fitter.loggers)
         elif isinstance(error, Stopped):
             raise SystemExit(0) from None  # rank zero says it; another code would have it killed before it can

@@ -1,9 +1,10 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import write_png
+from helpers import ROOT, write_png
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run side by side, on two cores
@@ -18,6 +19,15 @@ def _quiet_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NETRC", str(home / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(home / "wandb"))
+
+
+@pytest.fixture
+def realdata():
+    """The folder of real images: LUNGSEG_REALDATA, else ../shared/realdata beside the repository."""
+    root = Path(os.environ.get("LUNGSEG_REALDATA", ROOT.parent / "shared" / "realdata"))
+    if not root.is_dir():
+        pytest.skip(f"no real images at {root}: set LUNGSEG_REALDATA to the folder that has them")
+    return root
 
 
 @pytest.fixture

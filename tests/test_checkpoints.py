@@ -58,8 +58,18 @@ def test_a_missing_checkpoint_and_one_without_weights(tmp_path):
 def test_a_full_disk_keeps_the_older_checkpoint_and_leaves_nothing_half_written(tmp_path):
     target = tmp_path / "run" / "checkpoints" / "last.ckpt"
     AtomicIO().save_checkpoint(GOOD, target)
-    target.with_name(".last.ckpt.partial").symlink_to("/dev/full")
+    target.with_name(".partial-last.ckpt").symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"last\.ckpt: cannot be written: the disk is full; .* resume=.*run"):
         AtomicIO().save_checkpoint(GOOD | {"epoch": 4}, target)
     assert [path.name for path in target.parent.iterdir()] == ["last.ckpt"]
     assert load_checkpoint(target)["epoch"] == 3
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_disk_that_is_full_from_the_first_promises_no_checkpoint(tmp_path):
+    target = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    target.parent.mkdir(parents=True)
+    target.with_name(".partial-best.ckpt").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="the disk is full; free space, then train again"):
+        AtomicIO().save_checkpoint(GOOD, target)
+    assert list(target.parent.iterdir()) == []

@@ -61,6 +61,18 @@ def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list
     return [c for c in cases if c.patient not in taken], [c for c in cases if c.patient in taken]
 
 
+def subset(cases: Sequence[Case], number: int | None) -> list[Case]:
+    """About ``number`` cases: whole patients, splits and classes in proportion, always the same ones; None: all."""
+    if number is None or number >= len(cases):
+        return list(cases)
+    if not isinstance(number, int) or number < 1:
+        raise UserError(f"data.subset={number}: expected a number of cases, at least 1")
+    sides = {split: [case for case in cases if case.split == split] for split in (*SPLITS, None)}
+    share = number / len(cases)
+    kept = {case.id for side in sides.values() if side for case in _divide(side, share, 0, "subset")[1]}
+    return [case for case in cases if case.id in kept]
+
+
 def _require_unique_ids(cases: Sequence[Case]) -> None:
     twice = [id for id, number in Counter(case.id for case in cases).items() if number > 1]
     if twice:

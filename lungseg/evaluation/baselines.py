@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.data.read import Mask
+from lungseg.files import replaced
 
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
@@ -31,7 +32,8 @@ def _dice(mask: Mask, references: Mask) -> float:
 
 
 def save_mean_mask(mask: Mask, path: Path) -> None:
-    np.savez_compressed(path, mask=mask)
+    with replaced(path) as partial:
+        np.savez_compressed(partial, mask=mask)
 
 
 def load_mean_mask(path: Path) -> Mask:

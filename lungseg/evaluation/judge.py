@@ -15,7 +15,7 @@ from lungseg.data.case import Case
 from lungseg.data.read import Gray, Mask
 from lungseg.evaluation.baselines import mask_at
 from lungseg.evaluation.cases import Judged, count, summarise, worst_median_best, write_rows
-from lungseg.files import write_atomically
+from lungseg.files import replaced, write_atomically
 from lungseg.metrics import overlap
 from lungseg.visualize import Overlay, draw_sheet
 
@@ -82,7 +82,9 @@ def _draw(
     pictures = []
     for name, group in chosen.items():
         path = directory / f"{name}.png"
-        Image.fromarray(draw_sheet([shown[one.case.id] for one in group], f"{name} cases")).save(path)
+        sheet = draw_sheet([shown[one.case.id] for one in group], f"{name} cases")
+        with replaced(path) as partial:
+            Image.fromarray(sheet).save(partial)
         pictures.append(path)
     return list(shown.values()), pictures[1]
 

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from helpers import write_png
+from lungseg.config import compose
 from lungseg.data.read import read_case
 from lungseg.data.sources import folder
 from lungseg.errors import UserError
+from lungseg.judging import evaluate
+from lungseg.training import train
 
 
 def test_masks_patients_and_classes_are_matched_by_name(folder_data):
@@ -79,3 +82,21 @@ def test_what_is_wrong_with_the_folder_is_said(folder_data, spoil, message):
     with pytest.raises(UserError, match=message) as caught:
         folder.cases(root=str(folder_data))
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_real_x_rays_are_read_and_trained_on(realdata, tmp_path):
+    root = realdata / "cxr_infection"
+    cases = folder.cases(root=str(root))
+    assert len(cases) == len(list((root / "images").iterdir())) > 20
+    sizes = []
+    for case in cases:
+        image, masks = read_case(case, ["lung", "infection"])
+        assert masks.shape == (2, *image.shape)
+        sizes.append(masks[1].sum())
+        assert 0.05 < masks[0].mean() < 0.8
+        assert image.std() > 10
+    assert np.mean(np.array(sizes) > 0) > 0.5
+    words = [f"data.root={root}", "data.size=64", "model=unet_classic", "model.width=4", "model.depth=3"]
+    words += ["data.workers=0", "trainer.max_epochs=20", "trainer=cpu", "logger=none", "optim.lr=0.01"]
+    run = train(compose(["data=folder", "task=lung", *words, f"run_dir={tmp_path / 'run'}"]))
+    assert evaluate(compose([f"run={run.path}"], "evaluate")).summary["results"]["model"]["lung"]["dice"] > 0.6

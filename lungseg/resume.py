@@ -1,0 +1,39 @@
+"""A run that goes on: with its own config, on its own data."""
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig, OmegaConf
+
+from lungseg.errors import UsageError, UserError
+from lungseg.runs import Run
+
+MAY_CHANGE = ("data.root", "data.workers", "data.cache")  # where data lies and how it is loaded
+
+
+def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
+    """The run's own config; of ``overrides`` only those of ``MAY_CHANGE`` are taken, others refused."""
+    cfg = run.config()
+    if run.manifest().get("status") == "finished":
+        raise UserError(
+            f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}"
+        )
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key in MAY_CHANGE:
+            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+        elif key not in ("resume", "traceback"):
+            raise UsageError(
+                f"{key}: a resumed run keeps its own config; with resume= only {', '.join(MAY_CHANGE)} may be given; "
+                "start a new run to change anything else"
+            )
+    return cfg
+
+
+def require_same_data(run: Run, found: str) -> None:
+    """``found`` is the fingerprint of the data as it is now."""
+    saved = run.manifest()["data_fingerprint"]
+    if found != saved:
+        raise UserError(
+            f"resume={run.path}: the data is not what the run began with (fingerprint {found}, expected {saved}); "
+            "bring back the files as they were, or start a new run"
+        )

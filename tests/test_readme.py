@@ -1,0 +1,132 @@
+"""Every command and snippet of the README runs, made small; every line of its tree names what is there."""
+
+import os
+import re
+import shlex
+import signal
+import sys
+import types
+
+import pytest
+import yaml
+from segmentation_models_pytorch.encoders import get_encoder
+
+from helpers import ROOT, run_program
+from lungseg.config import compose
+from lungseg.errors import Stopped
+from lungseg.module import SegmentationModule
+from lungseg.training import train
+from models.fakes import place_smp
+
+README = (ROOT / "README.md").read_text()
+SMALL = ["experiment=quick", "data.pixels=64", "trainer.max_epochs=1", "trainer.accelerator=cpu", "logger=none"]
+OWN_DATA = [word for word in SMALL if not word.startswith("data.")]
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines() if line.strip()]
+PROGRAMS = [command for command in COMMANDS if command.startswith("python ")]
+
+
+def test_the_two_commands_are_the_ones_that_a_fresh_machine_runs():
+    assert COMMANDS[:2] == ["pip install uv && uv run train.py", "uv run pytest"]
+    assert COMMANDS[2:] == PROGRAMS
+    assert "uv run pytest" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder in which the README's names exist: a finished run, one that was stopped, data, a hub's cache."""
+    place = tmp_path_factory.mktemp("readme")
+    place_smp(place / "hub" / "hub", "resnet18", get_encoder("resnet18", in_channels=3, weights=None).state_dict())
+    tiny = [*SMALL, "model=unet_classic", "model.width=4", "model.depth=2", "data.size=32"]
+    train(compose([*tiny, f"run_dir={place / 'runs' / 'finished'}"]))
+    original, steps = SegmentationModule.training_step, []
+
+    def stop_in_the_second_step(self, batch, batch_idx):
+        steps.append(batch_idx)
+        if len(steps) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, batch, batch_idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SegmentationModule, "training_step", stop_in_the_second_step)
+        with pytest.raises(Stopped):
+            train(compose([*tiny, f"run_dir={place / 'runs' / 'stopped'}"]))
+    return place
+
+
+@pytest.mark.parametrize("command", PROGRAMS)
+def test_a_command_of_the_readme_runs(command, place, folder_data):
+    link = place / "runs" / "my_run"
+    link.unlink(missing_ok=True)
+    link.symlink_to(place / "runs" / ("stopped" if "resume=" in command else "finished"))
+    (place / "my_data").unlink(missing_ok=True)
+    (place / "my_data").symlink_to(folder_data)
+    script, *words = shlex.split(command.removeprefix("python "))
+    if script == "train.py" and not any(word.startswith(("resume=", "--")) for word in words):
+        words += OWN_DATA if "data=folder" in words else SMALL
+    result = run_program(script, *words, cwd=place, env={"HF_HOME": str(place / "hub")})
+    assert result.returncode == 0, result.stderr
+    if script == "evaluate.py" or "Dice [95% CI]" in result.stdout:
+        assert "mean mask" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_a_data_set_is_added_as_the_readme_says(tmp_path, folder_data, monkeypatch):
+    (source,), data, model = blocks("python"), *blocks("yaml")
+    mine = types.ModuleType("lungseg.data.sources.mine")
+    exec(source, mine.__dict__)
+    monkeypatch.setitem(sys.modules, mine.__name__, mine)
+    root = tmp_path / "own"
+    (root / "images").mkdir(parents=True)
+    for image in (folder_data / "images").iterdir():
+        image.rename(root / "images" / f"{image.stem}_1.png")
+        (root / "masks").mkdir(exist_ok=True)
+        (folder_data / "lung_masks" / image.name).rename(root / "masks" / f"{image.stem}_1.png")
+    for group, text in (("data", data), ("model", model)):
+        path = tmp_path / "conf" / group / f"{yaml.safe_load(text)['name']}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    here = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
+    words = ["data=mine", f"data.root={root}", "model=linknet", *OWN_DATA, f"run_dir={tmp_path / 'run'}"]
+    run = train(compose([here, *words]))
+    assert run.config().model.arch.endswith("Linknet")
+    assert sum(run.manifest()["cases"].values()) == 12
+    assert (run.path / "evaluation" / "mine-test" / "cases.csv").read_text().count("\n") >= 2
+
+
+def tree():
+    """Path -> what the tree says of it."""
+    (block,) = [block for block in blocks("text") if block.startswith("train.py")]
+    folders, found = [], {}
+    for line in block.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, _, said = line.strip().partition(" ")
+        folders[depth:] = [name]
+        found["".join(folders)] = said.strip()
+    return found
+
+
+def test_the_tree_names_every_file_once_and_nothing_else():
+    said = tree()
+    assert [path for path in said if not (ROOT / path).exists()] == []
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "lungseg").rglob("*.py") if path.name != "__init__.py"}
+    assert code - {path for path in said if path.startswith("lungseg/")} == set()
+    assert {f"conf/{path.name}/" for path in (ROOT / "conf").iterdir() if path.is_dir()} <= said.keys()
+    assert {path.name for path in ROOT.glob("*.py")} <= said.keys()
+    assert [path for path, what in said.items() if path.endswith(".py") and not what] == []
+
+
+def test_links_and_the_picture_are_there():
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / target).is_file()
+
+
+def test_the_run_directory_is_as_the_readme_draws_it(place):
+    (block,) = [block for block in blocks("text") if block.startswith("runs/")]
+    named = re.findall(r"^  (\S+)", block, re.MULTILINE)
+    assert {path.name for path in (place / "runs" / "finished").iterdir()} == {name.rstrip("/") for name in named}
