@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
@@ -32,6 +33,8 @@ PACKAGES = [
     "omegaconf",
     "wandb",
 ]
+
+CONFIG_KEYS = ("task", "data", "model", "loss", "trainer", "seed")  # without which no run can be judged or go on
 
 
 @dataclass(frozen=True)
@@ -80,15 +83,20 @@ class Run:
         """What the run was made of, every ``auto`` and interpolation resolved."""
         try:
             config = OmegaConf.load(self.config_file)
-        except OmegaConfBaseException as error:
-            raise UserError(f"{self.config_file}: not readable as YAML ({error}); restore it") from None
-        if not isinstance(config, DictConfig):
-            raise UserError(f"{self.config_file}: holds no keys; restore it or train again")
+        except (OmegaConfBaseException, YAMLError, OSError) as error:
+            why = " ".join(str(error).split())
+            raise UserError(f"{self.config_file}: not readable as YAML ({why}); restore it or train again") from None
+        missing = [key for key in CONFIG_KEYS if not isinstance(config, DictConfig) or key not in config]
+        if missing or not isinstance(config, DictConfig):
+            raise UserError(f"{self.config_file}: has no {missing[0]}; restore it or train again")
         return config
 
     def manifest(self) -> dict[str, Any]:
         """Code, packages, device, data, seed, times."""
-        content: dict[str, Any] = json.loads(self.manifest_file.read_text())
+        try:
+            content: dict[str, Any] = json.loads(self.manifest_file.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.manifest_file}: cannot be read ({error}); restore it or train again") from None
         return content
 
     def update_manifest(self, **values: Any) -> None:

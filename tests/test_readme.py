@@ -29,11 +29,14 @@ def blocks(language):
 
 COMMANDS = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines() if line.strip()]
 PROGRAMS = [command for command in COMMANDS if command.startswith("python ")]
+INLINE = re.findall(r"`(python [^`]+)`", README)
+ADDED = ["python train.py data=mine data.root=...", "python train.py model=linknet"]
 
 
 def test_the_two_commands_are_the_ones_that_a_fresh_machine_runs():
     assert COMMANDS[:2] == ["pip install uv && uv run train.py", "uv run pytest"]
     assert COMMANDS[2:] == PROGRAMS
+    assert set(ADDED) <= set(INLINE)  # tested where what they name is added, below
     assert "uv run pytest" in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
@@ -59,7 +62,7 @@ def place(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("command", PROGRAMS)
+@pytest.mark.parametrize("command", [*PROGRAMS, *(command for command in INLINE if command not in ADDED)])
 def test_a_command_of_the_readme_runs(command, place, folder_data):
     link = place / "runs" / "my_run"
     link.unlink(missing_ok=True)
