@@ -14,6 +14,10 @@ log = logging.getLogger("lungseg")
 class Bar(TQDMProgressBar):
     """The epoch's bar with its loss and the last validation Dice."""
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        super().on_train_epoch_start(trainer, *args)
+        self.train_progress_bar.set_description(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         metrics = trainer.progress_bar_metrics
         shown = {
