@@ -19,12 +19,42 @@ class Rendered(Protocol):
         ...
 
 
-Picture = Path | Rendered
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """A published mask that is more than one two-level file of its image's size.
+
+    ``paths`` are united, as a left and a right lung. ``soft``: edges are blended, a pixel belongs where it has at
+    least half the highest value. ``scaled``: published at another size than its image, and resized to it.
+    ``labels``: which values of a label map are the region; None: all but 0.
+    """
+
+    paths: tuple[Path, ...]
+    soft: bool = False
+    scaled: bool = False
+    labels: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.paths))
+
+
+Picture = Path | MaskFile | Rendered
+
+
+def files(picture: Picture) -> tuple[Path, ...]:
+    """The files that a picture is made of; none where it is computed."""
+    if isinstance(picture, MaskFile):
+        return picture.paths
+    return (picture,) if isinstance(picture, Path) else ()
 
 
 def identity(picture: Picture) -> str:
-    """What a picture is wherever it lies: a file's name and bytes, or how it is computed."""
-    return f"{picture.name}:{picture.stat().st_size}" if isinstance(picture, Path) else repr(picture)
+    """What a picture is wherever it lies: its files' names and sizes, or how it is computed."""
+    if not (paths := files(picture)):
+        return repr(picture)
+    named = "+".join(f"{path.name}:{path.stat().st_size}" for path in paths)
+    if isinstance(picture, MaskFile):
+        named += f":{picture.soft:d}{picture.scaled:d}{picture.labels or ''}"
+    return named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

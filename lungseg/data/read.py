@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from lungseg.data.case import Case, Picture
+from lungseg.data import dicom, nifti
+from lungseg.data.case import Case, MaskFile, Picture
+from lungseg.data.pairing import ending
 from lungseg.errors import UserError
 
 Gray = NDArray[np.uint8]
@@ -17,7 +19,9 @@ Mask = NDArray[np.bool_]
 
 def read_image(picture: Picture) -> Gray:
     """[H, W] uint8. Colour becomes grey; more than 8 bits are stretched from the 0.1st to the 99.9th percentile."""
-    pixels = picture.read() if not isinstance(picture, Path) else _decode(picture)
+    if isinstance(picture, MaskFile):
+        raise TypeError(f"{picture} is a mask, not an image")
+    pixels = decode(picture) if isinstance(picture, Path) else picture.read()
     if pixels.dtype in (np.uint8, np.bool_):
         grey: Gray = pixels.astype(np.uint8) * np.uint8(255 if pixels.dtype == np.bool_ else 1)
         return grey
@@ -28,13 +32,38 @@ def read_image(picture: Picture) -> Gray:
 
 
 def read_mask(picture: Picture, image: Picture, shape: tuple[int, ...]) -> Mask:
-    """[H, W] bool. The file must have the image's ``shape`` and at most two levels, the lower one 0."""
-    pixels = picture.read() if not isinstance(picture, Path) else _decode(picture)
+    """[H, W] bool. A plain file must have the image's ``shape`` and at most two levels, the lower one 0."""
+    if isinstance(picture, MaskFile):
+        parts = [_part(picture, path, image, shape) for path in picture.paths]
+        return np.asarray(np.logical_or.reduce(parts), np.bool_)
+    pixels = decode(picture) if isinstance(picture, Path) else picture.read()
+    _require_shape(pixels, picture, image, shape)
+    return _two_levels(pixels, picture)
+
+
+def _part(mask: MaskFile, path: Path, image: Picture, shape: tuple[int, ...]) -> Mask:
+    """One file of several, at the image's shape."""
+    pixels = decode(path)
+    if not mask.scaled:
+        _require_shape(pixels, path, image, shape)
+    if mask.labels is not None:
+        region: Mask = np.isin(pixels, mask.labels)
+    elif mask.soft:
+        region = pixels >= max(float(pixels.max()), 1.0) / 2
+    else:
+        region = _two_levels(pixels, path)
+    return region if region.shape == shape else resize_plane(region, shape)
+
+
+def _require_shape(pixels: NDArray[Any], picture: Picture, image: Picture, shape: tuple[int, ...]) -> None:
     if pixels.shape != shape:
         raise UserError(
             f"{picture}: the mask is {_size(pixels.shape)} pixels but its image {image} is {_size(shape)}; "
             "a mask must have its image's size: export it again at that size or leave the pair out"
         )
+
+
+def _two_levels(pixels: NDArray[Any], picture: Picture) -> Mask:
     values = np.unique(pixels)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0):
         shown = ", ".join(str(value) for value in values[:6]) + (", ..." if len(values) > 6 else "")
@@ -65,12 +94,21 @@ def resize_masks(masks: Mask, size: int) -> Mask:
     """[K, size, size]; a pixel belongs to the region where at least half of it did."""
     if masks.shape[1:] == (size, size):
         return masks
-    shrinks = size < min(masks.shape[1:])
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.stack([cv2.resize(mask.astype(np.float32), (size, size), interpolation=how) >= 0.5 for mask in masks])
+    return np.stack([resize_plane(mask, (size, size)) for mask in masks])
 
 
-def _decode(path: Path) -> NDArray[Any]:
+def resize_plane(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """[H, W] -> ``shape``, as ``resize_masks``."""
+    how = cv2.INTER_AREA if min(shape) < min(mask.shape) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=how) >= 0.5)
+
+
+def decode(path: Path) -> NDArray[Any]:
+    """[H, W] of any number type, as the file holds it; colour becomes grey, a DICOM's window is applied."""
+    if ending(path) in (".dcm", ".dicom"):
+        return dicom.read(path)
+    if ending(path) in (".nii", ".nii.gz"):
+        return nifti.read_plane(path)
     try:
         with Image.open(path) as file:
             file.load()

@@ -1,0 +1,60 @@
+"""A DICOM X-ray's pixels, as a viewer shows them. Nothing else leaves the file: no name, no date, no number."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.errors import UserError
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    """[H, W]: rescaled, its window (VOI) applied, bright where dense also in MONOCHROME1. No window: percentiles."""
+    import pydicom  # a second's import, for those who have such files
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        file = pydicom.dcmread(path)
+        pixels = file.pixel_array
+    except (InvalidDicomError, OSError) as error:
+        raise UserError(f"{path}: not a DICOM file or damaged ({_line(error)}); copy it again or remove it") from None
+    except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise UserError(
+            f"{path}: its pixels cannot be decoded ({_line(error)}); save it as an uncompressed DICOM or a 16-bit PNG"
+        ) from None
+    if pixels.ndim != 2:
+        raise UserError(f"{path}: holds {'x'.join(map(str, pixels.shape))} pixels; expected one grey image of a chest")
+    values = _windowed(file, pixels)
+    if file.get("PhotometricInterpretation") == "MONOCHROME1":
+        values = 1 - values
+    return np.round(values * 255).astype(np.uint8)
+
+
+def _windowed(file: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """Values in 0..1 through the file's first window or look-up table, else from the 0.1st to the 99.9th percentile."""
+    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+
+    rescaled = apply_modality_lut(pixels, file)
+    values = np.asarray(apply_voi_lut(rescaled, file), np.float64)
+    low, high = _range(file) or np.percentile(values, (0.1, 99.9))
+    return np.clip((values - low) / max(float(high - low), 1e-12), 0, 1)
+
+
+def _range(file: Any) -> tuple[float, float] | None:
+    """What a window or look-up table maps black and white to; None without one."""
+    if file.get("VOILUTSequence"):
+        return 0.0, 2.0 ** file.VOILUTSequence[0].LUTDescriptor[2] - 1
+    if "WindowCenter" not in file:
+        return None
+    if file.get("ModalityLUTSequence"):
+        return 0.0, 2.0 ** file.ModalityLUTSequence[0].LUTDescriptor[2] - 1
+    signed, bits = file.PixelRepresentation, file.BitsStored
+    low, high = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
+    slope, intercept = float(file.get("RescaleSlope", 1)), float(file.get("RescaleIntercept", 0))
+    return low * slope + intercept, high * slope + intercept
+
+
+def _line(error: Exception) -> str:
+    """The error's first line without anything that the file says of a person."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

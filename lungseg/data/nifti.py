@@ -1,0 +1,61 @@
+"""NIfTI files: volumes with the size of their voxels, and single planes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.errors import UserError
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a volume says of itself before it is read: voxels along x, y, z, and their size in millimetres."""
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    affine: NDArray[np.float64]
+
+
+def read_header(path: Path) -> Header:
+    image = _open(path)
+    return Header(tuple(image.shape), tuple(float(size) for size in image.header.get_zooms()), np.asarray(image.affine))
+
+
+def read_volume(path: Path) -> NDArray[Any]:
+    """[X, Y, Z] as stored, slope and intercept applied; integers stay integers."""
+    image = _open(path)
+    try:
+        return np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError) as error:
+        raise _damaged(path, error) from None
+
+
+def read_plane(path: Path) -> NDArray[Any]:
+    """[H, W] of a file that holds one plane, as it is seen: rows from the top, columns from the left."""
+    pixels = read_volume(path)
+    plane = pixels.reshape([side for side in pixels.shape if side != 1]) if pixels.ndim > 2 else pixels
+    if plane.ndim != 2:
+        raise UserError(
+            f"{path}: a volume of {'x'.join(map(str, pixels.shape))} voxels where one image was expected; "
+            "this data set is of X-rays: save the planes one by one"
+        )
+    return np.ascontiguousarray(plane.T)
+
+
+def _open(path: Path) -> Any:
+    import nibabel
+
+    try:
+        return nibabel.load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the data changed while it was read, start again") from None
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), "the file")
+    return UserError(f"{path}: not a NIfTI file or damaged ({reason[:120]}); copy it again or remove it")

@@ -1,0 +1,62 @@
+"""Masks beside images, matched by file name and never by the order of a listing."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lungseg.data.problems import Problem
+from lungseg.errors import UserError
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".nii", ".nii.gz"})
+
+
+def stem(path: Path) -> str:
+    """The name without its ending; ``.nii.gz`` is one ending."""
+    return path.name[: -len(ending(path))] if ending(path) else path.name
+
+
+def ending(path: Path) -> str:
+    """In lower case, with its dot."""
+    return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix.lower()
+
+
+def pictures(folder: Path, problems: list[Problem], name: Callable[[str], str] = lambda stem: stem) -> dict[str, Path]:
+    """Name -> path, in order of name; ``name`` makes it from the stem. Two of one name are a problem.
+
+    Hidden files and other endings are passed over.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if ending(path) not in ENDINGS or path.name.startswith(".") or not path.is_file():
+            continue
+        key = name(stem(path))
+        if key in found:
+            said = f"{found[key].name} has the same name but for its ending; remove one"
+            problems.append(Problem("same name", path, said))
+        else:
+            found[key] = path
+    return found
+
+
+def existing(root: str, holding: str) -> Path:
+    """``data.root`` as a folder that is there; ``holding`` says what it should hold."""
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"data.root={root}: no such folder; expected {holding}; give its path as data.root=...")
+    return folder
+
+
+def require_images(images: Mapping[str, Path], folder: Path, root: str) -> None:
+    if not images:
+        raise UserError(
+            f"data.root={root}: {folder} holds no picture ({', '.join(sorted(ENDINGS))}); "
+            "put the X-rays there or give another data.root=..."
+        )
+
+
+def strays(images: Mapping[str, Path], masks: Mapping[str, Path], region: str, folder: Path) -> list[Problem]:
+    """Masks without an image of their name in ``folder``; an image without a mask is the task's business."""
+    return [
+        Problem("mask without image", path, f"no image of that name in {folder}; rename or remove this {region} mask")
+        for name, path in masks.items()
+        if name not in images
+    ]
