@@ -13,12 +13,12 @@ from lungseg.config import suggestion
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
 from lungseg.data.pack import Preprocessing
-from lungseg.data.split import Splits, require_regions, subset
+from lungseg.data.split import Splits, limit, require_regions
 from lungseg.errors import UserError
 from lungseg.module import MakeOptimizer, MakeSchedule, SegmentationModule
 from lungseg.trainer import resolve
 
-SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cache", "overfit", "subset")
+SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cache", "overfit", "limit")
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -44,7 +44,7 @@ def build_cases(data: DictConfig) -> list[Case]:
     for key in options:
         if key not in known:
             raise UserError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
-    return subset(source(**options), data.get("subset"))
+    return limit(source(**options), data.get("limit"))
 
 
 def build_preprocessing(data: DictConfig) -> Preprocessing:

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 
 from lungseg import loggers, output
 from lungseg.checkpoints import load_checkpoint
-from lungseg.data.case import Case, identity
+from lungseg.data.case import Case, checksum
 from lungseg.data.pack import fingerprint
 from lungseg.data.split import load_splits, require_regions, seen_images
 from lungseg.errors import UsageError, UserError
@@ -89,7 +89,8 @@ def _choose(run: Run, cfg: DictConfig, options: DictConfig) -> tuple[list[Case],
         other = "_target_" in options.data
         kept = {key: cfg.data[key] for key in PREPROCESSING}
         base = {} if other else dict(cfg.data)
-        cfg.data = OmegaConf.create({**base, **options.data, **kept})
+        given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
+        cfg.data = OmegaConf.create({**base, **given, **kept})
     cases = build_cases(cfg.data)
     if fingerprint(cases) == run.manifest()["data_fingerprint"]:
         if split == "all":
@@ -106,7 +107,7 @@ def _choose(run: Run, cfg: DictConfig, options: DictConfig) -> tuple[list[Case],
 def _unseen(run: Run, cases: list[Case]) -> list[Case]:
     """Without the images that the run was trained or selected on."""
     seen = seen_images(run.splits_file)
-    unseen = [case for case in cases if identity(case.image) not in seen]
+    unseen = [case for case in cases if checksum(case.image) not in seen]
     if len(unseen) < len(cases):
         log.info(
             "%d of %d cases left out: the run was trained on these images",

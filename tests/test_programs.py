@@ -108,7 +108,7 @@ def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
 
 
 def test_two_ranks_count_each_case_once_and_agree_with_one(tmp_path):
-    words = ["trainer=ddp", "trainer.accelerator=cpu", "data.count=39", "data.subset=null", "run_dir=ddp"]
+    words = ["trainer=ddp", "trainer.accelerator=cpu", "data.count=39", "data.limit=null", "run_dir=ddp"]
     result = run_program("train.py", *[word for word in SMALL if not word.startswith("trainer=")], *words, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert len(list(tmp_path.iterdir())) == 1

@@ -1,3 +1,4 @@
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,12 +58,23 @@ def identity(picture: Picture) -> str:
     return named
 
 
+def checksum(image: Picture) -> str:
+    """What an image is under whatever name: its file's size and a checksum of its end, or how it is computed."""
+    if not isinstance(image, Path):
+        return identity(image)
+    with image.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - 4096, 0))
+        return f"{size}:{zlib.crc32(file.read()):08x}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One study as a radiologist would call it: an image, the masks that exist for it, whose it is.
 
     ``masks`` maps a region (``lung``, ``infection``) to its picture; a region that nobody annotated is absent,
-    which is not the same as an empty mask. ``split`` is the publisher's, or None where none was published.
+    which is not the same as an empty mask. ``split`` is the publisher's, or None where none was published. ``domain``
+    is the hospital or collection, where the data set holds several.
     """
 
     id: str
@@ -71,6 +83,7 @@ class Case:
     patient: str
     label: str
     split: str | None = None
+    domain: str | None = None
 
     def __post_init__(self) -> None:
         if not self.id or not self.patient:

@@ -40,7 +40,7 @@ def read_plane(path: Path) -> NDArray[Any]:
     if plane.ndim != 2:
         raise UserError(
             f"{path}: a volume of {'x'.join(map(str, pixels.shape))} voxels where one image was expected; "
-            "this data set is of X-rays: save the planes one by one"
+            "volumes are checked but not trained on: save the planes one by one"
         )
     return np.ascontiguousarray(plane.T)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungseg.data.case import SPLITS, Case, identity
+from lungseg.data.case import SPLITS, Case, checksum
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
 
@@ -61,15 +61,15 @@ def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list
     return [c for c in cases if c.patient not in taken], [c for c in cases if c.patient in taken]
 
 
-def subset(cases: Sequence[Case], number: int | None) -> list[Case]:
+def limit(cases: Sequence[Case], number: int | None) -> list[Case]:
     """About ``number`` cases: whole patients, splits and classes in proportion, always the same ones; None: all."""
     if number is None or number >= len(cases):
         return list(cases)
     if not isinstance(number, int) or number < 1:
-        raise UserError(f"data.subset={number}: expected a number of cases, at least 1")
+        raise UserError(f"data.limit={number}: expected a number of cases, at least 1")
     sides = {split: [case for case in cases if case.split == split] for split in (*SPLITS, None)}
     share = number / len(cases)
-    kept = {case.id for side in sides.values() if side for case in _divide(side, share, 0, "subset")[1]}
+    kept = {case.id for side in sides.values() if side for case in _divide(side, share, 0, "limit")[1]}
     return [case for case in cases if case.id in kept]
 
 
@@ -107,7 +107,7 @@ def require_regions(splits: Splits, regions: Sequence[str]) -> None:
 
 def save_splits(splits: Splits, path: Path) -> None:
     """``{"train": {case id: what its image is}, "val": ..., "test": ...}``."""
-    content = {name: {case.id: identity(case.image) for case in cases} for name, cases in splits.items()}
+    content = {name: {case.id: checksum(case.image) for case in cases} for name, cases in splits.items()}
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
@@ -125,7 +125,7 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
 
 
 def seen_images(path: Path) -> set[str]:
-    """What the images are that weights were trained or chosen on, as ``identity`` says it."""
+    """What the images are that weights were trained or chosen on, as ``checksum`` says it."""
     saved = _read(path)
     return {*saved["train"].values(), *saved["val"].values()}
 

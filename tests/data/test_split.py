@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lungseg.data.case import Case
-from lungseg.data.split import load_splits, require_regions, save_splits, seen_images, split_cases, subset
+from lungseg.data.split import limit, load_splits, require_regions, save_splits, seen_images, split_cases
 from lungseg.errors import UserError
 
 
@@ -121,14 +121,14 @@ def test_a_subset_is_whole_patients_of_every_class_and_split_and_always_the_same
         for n, split in enumerate(["train"] * 60 + ["val"] * 20 + ["test"] * 20)
         for k in range(2)
     ]
-    few = subset(cases, 40)
+    few = limit(cases, 40)
     assert 36 <= len(few) <= 44
-    assert few == subset(cases, 40)
+    assert few == limit(cases, 40)
     assert {case.id for case in few} == {case.id for case in cases if case.patient in {c.patient for c in few}}
     for split, expected in (("train", 24), ("val", 8), ("test", 8)):
         side = [case for case in few if case.split == split]
         assert abs(len(side) - expected) <= 2
         assert {case.label for case in side} == {"a", "b"}
-    assert subset(cases, None) == subset(cases, 1000) == cases
-    with pytest.raises(UserError, match=r"data\.subset=0: expected a number of cases"):
-        subset(cases, 0)
+    assert limit(cases, None) == limit(cases, 1000) == cases
+    with pytest.raises(UserError, match=r"data\.limit=0: expected a number of cases"):
+        limit(cases, 0)

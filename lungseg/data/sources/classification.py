@@ -1,0 +1,38 @@
+"""Folders of a classification set, ``{train,val,test}/{class}/``: images and classes, no masks."""
+
+from pathlib import Path
+
+from lungseg.data.case import Case
+from lungseg.data.pairing import existing, pictures, require_images
+from lungseg.data.problems import Problem, settle
+from lungseg.errors import UserError
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
+    """The publisher's splits, classes by folder name; each image counts as one patient."""
+    folder = existing(root, "one that holds train/, val/ or test/ with a folder per class")
+    inner = [path for path in (folder, *sorted(folder.glob("*/"))) if _splits(path)]
+    if not inner:
+        raise UserError(f"data.root={root}: holds none of train/, val/, test/; give the folder that does")
+    found: list[Problem] = []
+    listed = [
+        Case(
+            id=f"{SPLITS[split.name.lower()]}-{label.name}-{name}",
+            image=path,
+            patient=f"{SPLITS[split.name.lower()]}-{label.name}-{name}",
+            label=label.name,
+            split=SPLITS[split.name.lower()],
+        )
+        for split in _splits(inner[0])
+        for label in sorted(path for path in split.iterdir() if path.is_dir())
+        for name, path in pictures(label, found).items()
+    ]
+    require_images({case.id: case.image for case in listed if isinstance(case.image, Path)}, inner[0], root)
+    settle(found, problems)
+    return listed
+
+
+def _splits(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name.lower() in SPLITS]

@@ -1,0 +1,77 @@
+"""COVID-19 CT scans (Ma et al., 2020): twenty volumes in NIfTI with lung and infection masks.
+
+``ct_scans/coronacases_org_001.nii`` belongs to ``lung_mask/coronacases_001.nii``, and so on: pairs are made by the
+case's own name. The paths in ``metadata.csv`` are those of the publisher's machine, and some of its rows are shifted:
+it is never used to pair, only told where it is wrong.
+"""
+
+import csv
+import re
+from pathlib import Path
+
+from lungseg.data.case import Case, MaskFile
+from lungseg.data.pairing import existing, pictures, require_images, stem, strays
+from lungseg.data.problems import Problem, settle
+from lungseg.errors import UserError
+
+PUBLISHED = 20
+MASKS = {"lung": "lung_mask", "infection": "infection_mask"}
+COLUMNS = ("ct_scan", "lung_mask", "infection_mask", "lung_and_infection_mask")
+
+
+def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
+    """One case a volume; both lungs' labels are the lung."""
+    folder = existing(root, "one that holds ct_scans/")
+    if not (folder / "ct_scans").is_dir():
+        raise UserError(f"data.root={root}: holds no ct_scans folder; give the folder that holds it and lung_mask/")
+    found: list[Problem] = []
+    images = pictures(folder / "ct_scans", found, name)
+    require_images(images, folder / "ct_scans", root)
+    masks = {region: pictures(folder / where, found, name) for region, where in MASKS.items()}
+    both = pictures(folder / "lung_and_infection_mask", found, name)
+    for region, there in {**masks, "lung_and_infection": both}.items():
+        found += strays(images, there, region, folder / "ct_scans")
+    found += _shifted(folder / "metadata.csv")
+    if len(images) != PUBLISHED:
+        said = f"holds {len(images)} volumes; {PUBLISHED} were published"
+        found.append(Problem("count", folder / "ct_scans", said, harm=False))
+    settle(found, problems)
+    return [
+        Case(
+            id=key,
+            image=path,
+            masks={
+                region: MaskFile((there[key],), labels=_labels(region))
+                for region, there in masks.items()
+                if key in there
+            },
+            patient=key,
+            label="COVID-19",
+            domain=key.split("_")[0],
+        )
+        for key, path in images.items()
+    ]
+
+
+def name(stem: str) -> str:
+    """What scan and masks share: ``radiopaedia_org_covid-19-pneumonia-4_85506_1-dcm`` -> ``radiopaedia_4_85506_1``."""
+    return re.sub(r"covid-19-pneumonia-|-dcm$", "", stem.lower()).replace("_org", "")
+
+
+def _labels(region: str) -> tuple[int, ...]:
+    return (1, 2) if region == "lung" else (1,)
+
+
+def _shifted(path: Path) -> list[Problem]:
+    """Rows whose four files are not of one case."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    problems = []
+    for number, row in enumerate(rows, start=2):
+        keys = {name(stem(Path(row[column]))) for column in COLUMNS if row.get(column)}
+        if len(keys) > 1:
+            said = f"line {number} puts {' and '.join(sorted(keys))} together; files are paired by their own names"
+            problems.append(Problem("shifted row", path, said, harm=False))
+    return problems
