@@ -123,8 +123,8 @@ class KeepCheckpoints(Checkpoint):
         score = float(trainer.callback_metrics[self.monitor])
         if math.isnan(score):
             raise UserError(
-                f"monitor={self.monitor} is not a number: no validation case has the region; use another seed=, "
-                "a larger data.val= or monitor=val/<region>/pooled_dice"
+                f"monitor={self.monitor} is not a number: no validation case has the region; use another "
+                "data.split_seed=, a larger data.val= or monitor=val/<region>/pooled_dice"
             )
         if score > self.best_score:
             self.best_score, self.best_epoch = score, trainer.current_epoch

@@ -1,9 +1,12 @@
 """Config -> data, net, module, trainer. Each is built apart, so that an error names its part."""
 
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import albumentations
+import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
@@ -12,13 +15,18 @@ from omegaconf import DictConfig, OmegaConf
 from lungseg.config import suggestion
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
-from lungseg.data.pack import Preprocessing
-from lungseg.data.split import Splits, limit, require_regions
+from lungseg.data.dataset import CaseDataset
+from lungseg.data.pack import open_pack
+from lungseg.data.preprocess import IMAGENET, Box, Normalisation, Preprocessing
+from lungseg.data.split import Splits, limit, load_splits, require_regions, split_cases
 from lungseg.errors import UserError
 from lungseg.module import MakeOptimizer, MakeSchedule, SegmentationModule
 from lungseg.trainer import resolve
 
-SHARED = ("name", "size", "batch_size", "workers", "val", "test", "clahe", "cache", "overfit", "limit")
+PREPROCESSING = ("size", "clahe", "aspect", "normalise", "crop")
+SPLITTING = ("val", "test", "split_seed", "folds", "fold", "splits", "drop_leaks")
+LOADING = ("batch_size", "workers", "pack", "overfit")
+SHARED = ("name", "limit", *PREPROCESSING, *SPLITTING, *LOADING)  # the rest of ``data`` are the source's own options
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -47,28 +55,79 @@ def build_cases(data: DictConfig) -> list[Case]:
     return limit(source(**options), data.get("limit"))
 
 
-def build_preprocessing(data: DictConfig) -> Preprocessing:
+def build_splits(cases: list[Case], data: DictConfig) -> Splits:
+    """From the file ``data.splits`` (as ``lungseg data split`` writes it), else drawn."""
+    if data.splits is not None:
+        return load_splits(cases, Path(data.splits))
+    return split_cases(cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds, fold=data.fold)
+
+
+def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
     for key, least in (("size", 32), ("batch_size", 1)):
         if not isinstance(data[key], int) or data[key] < least:
             raise UserError(f"data.{key}={data[key]}: expected a whole number, at least {least}")
-    return Preprocessing(size=data.size, clahe=data.clahe)
+    if data.aspect not in ("squash", "pad"):
+        raise UserError(f"data.aspect={data.aspect}: expected squash or pad")
+    return Preprocessing(
+        size=data.size,
+        clahe=data.clahe,
+        aspect=data.aspect,
+        boxes=boxes or {},
+        normalise=_normalisation(data.normalise),
+    )
 
 
-def build_data(cfg: DictConfig, splits: Splits, show: bool = True) -> SegmentationData:
+def _normalisation(value: Any) -> Normalisation:
+    """``dataset`` is measured later and is ImageNet's until then."""
+    if isinstance(value, str):
+        known = {"imagenet": IMAGENET, "image": None, "dataset": IMAGENET}
+        if value in known:
+            return known[value]
+    elif len(value) == 2:
+        return float(value[0]), float(value[1])
+    raise UserError(f"data.normalise={value}: expected imagenet, image, dataset or [mean, deviation] in 0..1")
+
+
+def build_data(
+    cfg: DictConfig, splits: Splits, boxes: Mapping[str, Box] | None = None, show: bool = True
+) -> SegmentationData:
+    """Sets ``cfg.data.normalise`` to the numbers where it is ``dataset``."""
     require_regions(splits, cfg.task.regions)
+    how = build_preprocessing(cfg.data, boxes)
+    pack = open_pack(_packed(cfg, splits), cfg.task.regions, how, show) if cfg.data.pack else None
+    if cfg.data.normalise == "dataset":
+        cfg.data.normalise = list(measure(CaseDataset(splits["train"], cfg.task.regions, how, pack)))
+        how = build_preprocessing(cfg.data, boxes)
     transforms = _instantiate("augment", cfg.augment).get("transforms")
     return SegmentationData(
         splits,
         cfg.task.regions,
-        build_preprocessing(cfg.data),
+        how,
+        pack=pack,
         batch_size=cfg.data.batch_size,
         workers=cfg.data.workers,
-        cache=cfg.data.cache,
         augment=albumentations.Compose(list(transforms)) if transforms else None,
         overfit=cfg.data.overfit,
         seed=cfg.seed,
-        show=show,
     )
+
+
+def _packed(cfg: DictConfig, splits: Splits) -> list[Case]:
+    """What one pack serves: every split that may be drawn; the publisher's test cases are never loaded from it."""
+    if cfg.data.overfit is not None:
+        return splits["train"][: cfg.data.overfit * cfg.data.batch_size]
+    cases = [case for side in splits.values() for case in side if case.split != "test"]
+    return sorted(cases, key=lambda case: case.id)
+
+
+def measure(dataset: CaseDataset) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels, in 0..1."""
+    histogram = np.zeros(256, np.int64)
+    for index in range(len(dataset)):
+        histogram += np.bincount(dataset.shown(index).ravel(), minlength=256)
+    levels, share = np.arange(256) / 255, histogram / histogram.sum()
+    mean = float((levels * share).sum())
+    return round(mean, 6), round(float(np.sqrt(((levels - mean) ** 2 * share).sum())), 6)
 
 
 def build_module(cfg: DictConfig) -> SegmentationModule:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,8 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from lungseg.data.case import Case
-from lungseg.data.dataset import normalise
-from lungseg.data.pack import Preprocessing
+from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray, Mask, read_case
 from lungseg.errors import UserError
 
@@ -32,8 +30,9 @@ class WholeCases(Dataset[Item]):
         return len(self.cases)
 
     def __getitem__(self, index: int) -> Item:
-        image, masks = read_case(self.cases[index], self.regions)
-        return index, normalise(self.how.image(image)), image, masks
+        case = self.cases[index]
+        image, masks = read_case(case, self.regions)
+        return index, self.how.tensor(self.how.image(case.id, image)), image, masks
 
 
 def predict(
@@ -57,7 +56,7 @@ def predict(
         for items in loader:
             inputs = torch.stack([item[1] for item in items]).to(device)
             for (index, _, image, masks), small in zip(items, _probabilities(module, inputs, tta), strict=True):
-                yield cases[index], image, masks, _to_size(small, image.shape)
+                yield cases[index], image, masks, how.back(small, cases[index].id, image.shape)
             progress.update(len(items))
 
 
@@ -68,11 +67,3 @@ def _probabilities(module: nn.Module, inputs: Tensor, tta: str) -> Probabilities
         probabilities = (probabilities + module(inputs.flip(-1)).flip(-1)) / 2
     array: Probabilities = probabilities.float().cpu().numpy()
     return array
-
-
-def _to_size(probabilities: Probabilities, shape: tuple[int, ...]) -> Probabilities:
-    """[K, S, S] -> [K, H, W], bilinear."""
-    if probabilities.shape[1:] == shape:
-        return probabilities
-    height, width = shape
-    return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probabilities])

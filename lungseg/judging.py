@@ -5,28 +5,29 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from lungseg import loggers, output
-from lungseg.checkpoints import load_checkpoint
-from lungseg.data.case import Case, checksum
-from lungseg.data.pack import fingerprint
+from lungseg.cropping import cropper_of, lung_boxes
+from lungseg.data.case import Case, checksum, fingerprint
+from lungseg.data.read import Mask
 from lungseg.data.split import load_splits, require_regions, seen_images
 from lungseg.errors import UsageError, UserError
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.judge import Judgement, judge
 from lungseg.evaluation.table import render
-from lungseg.experiment import build_cases, build_module, build_preprocessing, plain
+from lungseg.experiment import LOADING, PREPROCESSING, SPLITTING, build_cases, build_preprocessing, plain
 from lungseg.inference import predict
 from lungseg.module import SegmentationModule
+from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
 from lungseg.trainer import device, resolve
 
 log = logging.getLogger("lungseg")
 
-PREPROCESSING = ("size", "clahe", "batch_size", "workers", "val", "test", "cache", "overfit")
+KEPT = (*PREPROCESSING, *SPLITTING, *LOADING)  # what is the run's own, whatever data it is judged on
 
 
 def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
@@ -35,15 +36,14 @@ def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
     if not 0 < options.threshold < 1:
         raise UserError(f"threshold={options.threshold}: expected a probability between 0 and 1, for example 0.5")
     for key in [override.lstrip("+").partition("=")[0] for override in overrides]:
-        if key.removeprefix("data.") in PREPROCESSING and key.startswith("data."):
+        if key.removeprefix("data.") in KEPT and key.startswith("data."):
             raise UsageError(f"{key}: a run is judged with the preprocessing that it was trained with; leave it out")
     run = open_run(options.run)
     cfg = run.config()
-    best = load_checkpoint(run.best)
+    module, epoch = rebuild(run, cfg)
     cfg.trainer = resolve({**cfg.trainer, "accelerator": options.accelerator})
     cfg.data.batch_size = options.batch_size or cfg.data.batch_size
     cases, split = _choose(run, cfg, options)
-    module = _rebuild(run, cfg, best["state_dict"])
     writers = loggers.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
     try:
         return judge_run(
@@ -52,7 +52,7 @@ def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
             module,
             cases,
             split,
-            best["epoch"],
+            epoch,
             writers=writers,
             threshold=options.threshold,
             tta=options.tta,
@@ -60,23 +60,6 @@ def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
         )
     finally:
         loggers.finish(writers)
-
-
-def _rebuild(run: Run, cfg: DictConfig, weights: dict[str, torch.Tensor]) -> SegmentationModule:
-    """The run's net with the given weights; nothing is fetched, whatever it began with."""
-    blank = cfg.copy()
-    blank.model.pretrained = False
-    if "weights" in blank.model:
-        blank.model.weights = None
-    module = build_module(blank)
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise UserError(
-            f"{run.best}: does not fit the net in {run.config_file} ({str(error).splitlines()[-1].strip()}); "
-            "one of the two was changed: restore it"
-        ) from None
-    return module
 
 
 def _choose(run: Run, cfg: DictConfig, options: DictConfig) -> tuple[list[Case], str]:
@@ -87,7 +70,7 @@ def _choose(run: Run, cfg: DictConfig, options: DictConfig) -> tuple[list[Case],
         raise UserError(f"split={split}: {why}expected test, val or all")
     if options.data is not None:
         other = "_target_" in options.data
-        kept = {key: cfg.data[key] for key in PREPROCESSING}
+        kept = {key: cfg.data[key] for key in KEPT if key in cfg.data}
         base = {} if other else dict(cfg.data)
         given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
         cfg.data = OmegaConf.create({**base, **given, **kept})
@@ -134,11 +117,13 @@ def judge_run(
     name = f"{cfg.data.name}-{split}" + (f"-{tta}" if tta != "none" else "")
     name += f"-threshold{threshold:g}" if threshold != 0.5 else ""
     regions = list(cfg.task.regions)
+    cropper = cropper_of(run, cfg.data.get("crop"))
+    how = build_preprocessing(cfg.data, lung_boxes(cropper, cases, cfg.trainer) if cropper else None)
     predictor = partial(
         predict,
         module,
         regions=regions,
-        how=build_preprocessing(cfg.data),
+        how=how,
         device=device(cfg.trainer),
         batch_size=cfg.data.batch_size,
         tta=tta,
@@ -154,8 +139,12 @@ def judge_run(
         "on_training_images": cfg.data.overfit is not None,
     }
     directory = Path(out) if out else run.path / "evaluation" / name
-    mask = load_mean_mask(run.baseline_file)
-    found = judge(predictor, cases, regions, mask, directory, threshold=threshold, about=about)
+    mask = load_mean_mask(run.baseline_file).astype(np.float32)
+
+    def baseline(case: Case, shape: tuple[int, ...]) -> Mask:
+        return how.back(mask, case.id, (shape[0], shape[1])) >= 0.5
+
+    found = judge(predictor, cases, regions, baseline, directory, threshold=threshold, about=about)
     log.info("\n%s\n", render(found.summary))
     _to_loggers(writers, name, found)
     log.info("run       %s", run.path)

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from lungseg.errors import UsageError, UserError
 from lungseg.runs import Run
 
-MAY_CHANGE = ("data.root", "data.workers", "data.cache")  # where data lies and how it is loaded
+MAY_CHANGE = ("data.root", "data.workers", "data.pack")  # where data lies and how it is loaded
 
 
 def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:

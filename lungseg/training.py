@@ -17,12 +17,13 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from lungseg import loggers, output, trainer
 from lungseg.callbacks import Curves, Overlays, Throughput
 from lungseg.checkpoints import AtomicIO, KeepCheckpoints, load_checkpoint
+from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
+from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData
-from lungseg.data.pack import fingerprint
-from lungseg.data.split import Splits, load_splits, save_splits, split_cases
+from lungseg.data.split import Splits, load_splits, save_splits
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
-from lungseg.experiment import arm, build_cases, build_data, build_module, plain, resolved
+from lungseg.experiment import arm, build_cases, build_data, build_module, build_splits, plain, resolved
 from lungseg.files import write_atomically
 from lungseg.judging import judge_run
 from lungseg.metrics_file import MetricsFile
@@ -44,13 +45,15 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     cfg = resolved(cfg if earlier is None else saved_config(earlier, overrides))
     cases = build_cases(cfg.data)
     if earlier is None:
-        splits = split_cases(cases, val=cfg.data.val, test=cfg.data.test, seed=cfg.seed)
+        splits = build_splits(cases, cfg.data)
     else:
         splits = load_splits(cases, earlier.splits_file)
         require_same_data(earlier, fingerprint(cases))
-    data = build_data(cfg, splits, show=output.rank() == 0)
+    cropper = cropper_of(earlier, cfg.data.crop) if earlier else open_cropper(cfg.data.crop) if cfg.data.crop else None
+    boxes = lung_boxes(cropper, cases, cfg.trainer, show=output.rank() == 0) if cropper else None
+    data = build_data(cfg, splits, boxes, show=output.rank() == 0)
     module = build_module(cfg)
-    run = earlier or _new_run(cfg, splits, data)
+    run = earlier or _new_run(cfg, splits, data, cropper)
     with output.to_file(run.log_file):
         fitter = _fit(cfg, run, module, data)
         if fitter.is_global_zero:
@@ -59,7 +62,7 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     return run
 
 
-def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
+def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData, cropper: Run | None) -> Run:
     """A directory that says what is about to be trained; made only now that all else is known to be right."""
     if output.rank() != 0:
         path = os.environ.get(RUN_DIR) or cfg.run_dir
@@ -70,6 +73,9 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
     os.environ[RUN_DIR] = str(run.path)
     try:
         _describe(run, cfg, splits, data)
+        if cropper is not None:
+            keep_cropper(cropper, run)
+            tell_overlap(cropper, splits["test"])
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
@@ -79,8 +85,7 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData) -> Run:
 def _describe(run: Run, cfg: DictConfig, splits: Splits, data: SegmentationData) -> None:
     write_atomically(run.config_file, OmegaConf.to_yaml(cfg))
     save_splits(splits, run.splits_file)
-    val = data.val_set.reference_masks()
-    save_mean_mask(mean_mask(data.train_set.reference_masks(), val), run.baseline_file)
+    save_mean_mask(mean_mask(data.train_set.masks(), data.val_set.masks()), run.baseline_file)
     everyone = [case for cases in splits.values() for case in cases]
     run.update_manifest(
         status="running",

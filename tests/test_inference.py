@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from lungseg.data.pack import Preprocessing
+from lungseg.data.preprocess import Preprocessing
 from lungseg.data.sources import folder
 from lungseg.errors import UserError
 from lungseg.inference import predict

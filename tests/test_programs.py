@@ -144,7 +144,7 @@ def test_pretrained_without_network_fails_at_once_and_says_how_to_place_the_weig
         (["data=folder", "data.root=nowhere"], "error: data.root=nowhere: no such folder"),
         (["resume=nowhere"], "error: resume=nowhere: no such directory"),
         (["task=infection", "data=folder", "data.root=xrays"], "has no infection mask, which this task needs"),
-        (["data=folder", "data.root=xrays", "data.workers=2", "data.cache=false"], "cannot be decoded"),
+        (["data=folder", "data.root=xrays", "data.workers=2", "data.pack=false"], "cannot be decoded"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(tmp_path, folder_data, words, message):

@@ -1,5 +1,6 @@
+import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -90,3 +91,13 @@ class Case:
             raise UserError(f"case {self.id or self.image!r}: id and patient must not be empty")
         if self.split is not None and self.split not in SPLITS:
             raise UserError(f"case {self.id}: its split is {self.split!r}; expected one of {', '.join(SPLITS)}")
+
+
+def fingerprint(cases: Sequence[Case]) -> str:
+    """A hash of which cases there are: ids, patients, classes, file names and sizes; not of where they lie."""
+    digest = hashlib.sha256()
+    for case in sorted(cases, key=lambda case: case.id):
+        parts = [case.id, case.patient, case.label, identity(case.image)]
+        parts += [f"{region}:{identity(picture)}" for region, picture in sorted(case.masks.items())]
+        digest.update("\x1f".join(parts).encode() + b"\x1e")
+    return digest.hexdigest()[:16]

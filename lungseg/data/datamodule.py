@@ -9,7 +9,8 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Sampler
 
 from lungseg.data.dataset import CaseDataset, InOrder, Key, Sample, ShuffledEpochs
-from lungseg.data.pack import Preprocessing, build_pack
+from lungseg.data.pack import Pack
+from lungseg.data.preprocess import Preprocessing
 from lungseg.data.split import Splits
 from lungseg.errors import UserError
 
@@ -23,13 +24,12 @@ class SegmentationData(pl.LightningDataModule):
         regions: Sequence[str],
         how: Preprocessing,
         *,
+        pack: Pack | None,
         batch_size: int,
         workers: int | str = "auto",
-        cache: bool = True,
         augment: albumentations.Compose | None = None,
         overfit: int | None = None,
         seed: int = 0,
-        show: bool = True,
     ) -> None:
         super().__init__()
         self.splits, self.regions, self.how = dict(splits), list(regions), how
@@ -38,26 +38,21 @@ class SegmentationData(pl.LightningDataModule):
             few = self.splits["train"][: overfit * batch_size]
             self.splits |= {"train": few, "val": few}
             augment = None
-        self.train_set = self._dataset("train", cache, show, augment)
-        self.val_set = self._dataset("val", cache, show, None) if overfit is None else self.train_set
+        self.train_set = CaseDataset(self.splits["train"], regions, how, pack, augment, seed)
+        self.val_set = CaseDataset(self.splits["val"], regions, how, pack, None, seed)
         self._require_regions()
         if len(self.train_set) < 2:
             raise UserError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")
 
-    def _dataset(self, split: str, cache: bool, show: bool, augment: albumentations.Compose | None) -> CaseDataset:
-        cases = self.splits[split]
-        pack = build_pack(cases, self.regions, self.how, show) if cache else None
-        return CaseDataset(cases, self.regions, self.how, pack, augment, self.seed)
-
     def _require_regions(self) -> None:
         """Refuse a validation split in which a region never occurs: no weights could be chosen by it."""
         if self.val_set.pack is None:
-            return
-        for region, masks in zip(self.regions, self.val_set.pack.masks.swapaxes(0, 1), strict=True):
-            if not masks.any():
+            return  # it would take a reading of every mask
+        for region, areas in zip(self.regions, self.val_set.areas().T, strict=True):
+            if not areas.any():
                 raise UserError(
                     f"none of the {len(self.val_set)} validation cases has any {region}: the best weights could not "
-                    "be chosen by it; use another seed=, a larger data.val= or more data"
+                    "be chosen by it; use another data.split_seed=, a larger data.val= or more data"
                 )
 
     def batches_per_epoch(self) -> int:

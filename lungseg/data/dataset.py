@@ -5,15 +5,14 @@ from collections.abc import Iterator, Sequence
 import albumentations
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from lungseg.data.case import Case
-from lungseg.data.pack import Pack, Preprocessing
-from lungseg.data.read import Gray, Mask, read_image
-
-# ImageNet's, averaged over colours: what every published encoder was trained under
-MEAN, STD = 0.449, 0.226
+from lungseg.data.pack import Pack
+from lungseg.data.preprocess import Preprocessing
+from lungseg.data.read import Gray, Mask
 
 Sample = dict[str, Tensor]
 Key = tuple[int, int]
@@ -43,34 +42,35 @@ class CaseDataset(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
-        if self.pack is not None:
-            image, masks = self.pack.images[index], self.pack.masks[index]
-        else:
-            image, masks = self.how.case(self.cases[index], self.regions)
+        image, masks = self._pixels(index)
         if self.augment is not None:
             self.augment.set_random_seed(_mix(self.seed, epoch, index))
             changed = self.augment(image=image[..., None], mask=masks.transpose(1, 2, 0).astype(np.uint8))
             image, masks = changed["image"][..., 0], changed["mask"].transpose(2, 0, 1) > 0
         return {
-            "image": normalise(image),
+            "image": self.how.tensor(image),
             "mask": torch.from_numpy(np.ascontiguousarray(masks, dtype=np.float32)),
             "index": torch.tensor(index),
         }
 
-    def reference_masks(self) -> Mask:
-        """[N, K, S, S] of all cases."""
+    def masks(self, at_once: int = 256) -> Iterator[Mask]:
+        """The cases' masks as the net sees them, [up to ``at_once``, K, S, S] at a time."""
+        for start in range(0, len(self), at_once):
+            yield np.stack([self._pixels(index)[1] for index in range(start, min(start + at_once, len(self)))])
+
+    def areas(self) -> NDArray[np.int64]:
+        """[N, K] pixels of each region as the net sees it."""
         if self.pack is not None:
-            return self.pack.masks
-        return np.stack([self.how.case(case, self.regions)[1] for case in self.cases])
+            return self.pack.areas[[self.pack.rows[case.id] for case in self.cases]]
+        return np.concatenate([masks.sum((2, 3)) for masks in self.masks()])
 
     def shown(self, index: int) -> Gray:
         """The image [S, S] as it is before augmentation and normalisation."""
-        return self.pack.images[index] if self.pack is not None else self.how.image(read_image(self.cases[index].image))
+        return self._pixels(index)[0]
 
-
-def normalise(image: Gray) -> Tensor:
-    """[H, W] uint8 -> [1, H, W] float32 as the encoders expect it."""
-    return torch.from_numpy((image.astype(np.float32)[None] / 255 - MEAN) / STD)
+    def _pixels(self, index: int) -> tuple[Gray, Mask]:
+        case = self.cases[index]
+        return self.pack.case(case.id) if self.pack is not None else self.how.case(case, self.regions)
 
 
 class ShuffledEpochs(Sampler[Key]):

@@ -1,89 +1,178 @@
-"""Every case decoded once, at the size that the net sees, in arrays that loading processes share."""
+"""Every case decoded once, at the size that the net sees, in arrays on disk that all processes of a machine map."""
 
+import contextlib
+import errno
 import hashlib
+import json
+import logging
 import os
-from collections.abc import Sequence
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lungseg.data.case import Case, identity
-from lungseg.data.read import Gray, Mask, read_case, resize_image, resize_masks
+from lungseg.data.case import Case, Picture, files
+from lungseg.data.preprocess import Preprocessing
+from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
 
+log = logging.getLogger("lungseg")
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to a case before it is augmented: the same for training, validation and every later use."""
-
-    size: int
-    clahe: bool = False
-
-    def image(self, image: Gray) -> Gray:
-        """[H, W] -> [size, size]."""
-        if self.clahe:
-            image = np.asarray(cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(image), np.uint8)
-        return resize_image(image, self.size)
-
-    def case(self, case: Case, regions: Sequence[str]) -> tuple[Gray, Mask]:
-        """Image [size, size] and masks [K, size, size]."""
-        image, masks = read_case(case, list(regions))
-        return self.image(image), resize_masks(masks, self.size)
+VERSION = 1  # of what the pixels are and how they lie; a change makes every older pack unused
+SAMPLED = 16  # cases whose pixels are compared with their checksums on opening
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Images [N, size, size] uint8 and masks [N, K, size, size] bool, in the order of the cases."""
+    """Images [N, S, S] uint8, masks [N, K, S, S] bool, each region's area [N, K] in pixels, and each case's row."""
 
+    folder: Path
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
+    areas: NDArray[np.int64]
+    rows: dict[str, int]
 
-    def __len__(self) -> int:
-        return len(self.images)
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process maps the files again; no pixel is sent."""
+        return _map, (self.folder,)
+
+    def case(self, id: str) -> tuple[Gray, Mask]:
+        row = self.rows[id]
+        return self.images[row], self.masks[row]
 
 
-def build_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool = True) -> Pack:
-    """Decode ``cases`` with one thread a core; refused beforehand where memory would not hold them."""
-    shape = (len(cases), how.size, how.size)
-    needed = len(cases) * how.size**2 * (1 + len(regions))
-    available = _free_memory()
-    if needed > 0.7 * available:
-        raise UserError(
-            f"data.cache=true: {len(cases)} cases of {how.size}x{how.size} need {needed / 2**30:.1f} GiB, "
-            f"{available / 2**30:.1f} GiB of memory are free; use data.cache=false or a smaller data.size"
-        )
-    images = np.empty(shape, np.uint8)
-    masks = np.empty((len(cases), len(regions), how.size, how.size), np.bool_)
+def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool = True) -> Pack:
+    """The pack of just these files with just this preprocessing; made where there is none, by one process at a time."""
+    folder = packs_folder() / _key(cases, regions, how)
+    with _alone(folder):
+        if folder.is_dir():
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return _checked(_map(folder), len(cases))
+            log.info("the pack %s is damaged and is made again", folder)
+            shutil.rmtree(folder)
+        partial = folder.with_name(f".partial-{folder.name}")
+        try:
+            shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+            _write(partial, cases, regions, how, show)
+            partial.rename(folder)
+        except OSError as error:
+            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            raise UserError(
+                f"{folder}: the pack cannot be written: {reason}; free space, set LUNGSEG_CACHE to a folder elsewhere, "
+                "or use data.pack=false"
+            ) from None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return _map(folder)
 
-    def fill(index: int) -> None:
-        images[index], masks[index] = how.case(cases[index], regions)
+
+def packs_folder() -> Path:
+    """``$LUNGSEG_CACHE/packs``, by default in the user's cache folder."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lungseg"
+    return Path(os.environ.get("LUNGSEG_CACHE") or home).expanduser().absolute() / "packs"
+
+
+def _key(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing) -> str:
+    """A hash of files' names, sizes and times, of how masks are read, and of what changes pixels."""
+    digest = hashlib.sha256(repr((VERSION, how.size, how.clahe, how.aspect, list(regions))).encode())
+    for case in cases:
+        pictures: list[Picture] = [case.image, *(case.masks[region] for region in regions)]
+        digest.update(repr([case.id, how.boxes.get(case.id), *map(_state, pictures)]).encode())
+    return digest.hexdigest()[:24]
+
+
+def _state(picture: Picture) -> object:
+    stats = [(path.name, path.stat()) for path in files(picture)]
+    found = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    flags = getattr(picture, "soft", None), getattr(picture, "scaled", None), getattr(picture, "labels", None)
+    return (found, flags) if found else picture
+
+
+def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool) -> None:
+    number, size = len(cases), how.size
+    needed = number * size**2 * (1 + len(regions))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    log.info("packing %d cases, %.0f MiB, into %s", number, needed / 2**20, folder.parent)
+    if needed > shutil.disk_usage(folder.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    folder.mkdir()
+    images = _reserve(folder / "images.npy", (number, size, size), np.uint8)
+    masks = _reserve(folder / "masks.npy", (number, len(regions), size, size), np.bool_)
+    checks = np.zeros(number, np.uint32)
+
+    def fill(row: int) -> None:
+        images[row], masks[row] = how.case(cases[row], regions)
+        checks[row] = _check(images[row], masks[row])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        progress = tqdm(
-            pool.map(fill, range(len(cases))), "reading", len(cases), leave=False, disable=None if show else True
-        )
-        for _ in progress:
+        done = pool.map(fill, range(number))
+        for _ in tqdm(done, "reading", number, leave=False, disable=None if show else True):
             pass
-    return Pack(images, masks)
+    np.save(folder / "areas.npy", np.stack([masks[row].sum((1, 2)) for row in range(number)]))
+    np.save(folder / "checks.npy", checks)
+    (folder / "cases.json").write_text(json.dumps([case.id for case in cases]))
+    for array in (images, masks):
+        array.flush()
 
 
-def fingerprint(cases: Sequence[Case]) -> str:
-    """A hash of which cases went in: ids, patients, classes, file names and sizes; not of where they lie."""
-    digest = hashlib.sha256()
-    for case in sorted(cases, key=lambda case: case.id):
-        parts = [case.id, case.patient, case.label, identity(case.image)]
-        parts += [f"{region}:{identity(picture)}" for region, picture in sorted(case.masks.items())]
-        digest.update("\x1f".join(parts).encode() + b"\x1e")
-    return digest.hexdigest()[:16]
+def _reserve(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> Any:
+    """An array on disk whose space is taken at once: a disk that fills up later would kill the process."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
-def _free_memory() -> float:
-    """Bytes; infinite where the system does not say."""
+def _map(folder: Path) -> Pack:
+    ids: list[str] = json.loads((folder / "cases.json").read_text())
+    return Pack(
+        folder,
+        np.load(folder / "images.npy", mmap_mode="r"),
+        np.load(folder / "masks.npy", mmap_mode="r"),
+        np.load(folder / "areas.npy"),
+        {id: row for row, id in enumerate(ids)},
+    )
+
+
+def _checked(pack: Pack, number: int) -> Pack:
+    """ValueError where shapes differ from what was written, or the pixels of some cases do."""
+    checks = np.load(pack.folder / "checks.npy")
+    if not len(pack.images) == len(pack.masks) == len(pack.areas) == len(pack.rows) == len(checks) == number:
+        raise ValueError("the lengths differ")
+    for row in np.linspace(0, number - 1, min(SAMPLED, number)).astype(int):
+        if _check(pack.images[row], pack.masks[row]) != checks[row]:
+            raise ValueError("the pixels differ")
+    return pack
+
+
+def _check(image: Gray, masks: Mask) -> int:
+    return zlib.crc32(masks.tobytes(), zlib.crc32(image.tobytes()))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time; the lock falls with its process. Systems without such locks go on without."""
     try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".lock-{folder.name}").open("w")
+    except OSError as error:
+        raise UserError(
+            f"{folder.parent}: packs cannot be kept there ({error.strerror}); set LUNGSEG_CACHE to a folder that "
+            "can be written, or use data.pack=false"
+        ) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

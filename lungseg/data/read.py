@@ -78,7 +78,7 @@ def read_case(case: Case, regions: list[str]) -> tuple[Gray, Mask]:
     """The image [H, W] and its masks [K, H, W], at the size they were published."""
     image = read_image(case.image)
     masks = [read_mask(case.masks[region], case.image, image.shape) for region in regions]
-    return image, np.stack(masks)
+    return image, np.stack(masks) if masks else np.zeros((0, *image.shape), np.bool_)
 
 
 def resize_image(image: Gray, size: int) -> Gray:

@@ -14,10 +14,13 @@ from lungseg.files import write_atomically
 Splits = dict[str, list[Case]]
 
 
-def split_cases(cases: Sequence[Case], *, val: float, test: float, seed: int) -> Splits:
+def split_cases(
+    cases: Sequence[Case], *, val: float, test: float, seed: int, folds: int | None = None, fold: int | None = None
+) -> Splits:
     """The publisher's splits where every case has one, else shares of the patients of each class.
 
-    Where the publisher gave no ``val`` (or no ``test``), its share is taken from the patients of ``train``.
+    Where the publisher gave no ``val`` (or no ``test``), its share is taken from the patients of ``train``. With
+    ``folds``, part ``fold`` of the patients is the test, or, beside a publisher's test, the validation.
     """
     _require_unique_ids(cases)
     unsplit = [case for case in cases if case.split is None]
@@ -29,24 +32,48 @@ def split_cases(cases: Sequence[Case], *, val: float, test: float, seed: int) ->
     splits: Splits = {name: [case for case in cases if case.split == name] for name in SPLITS}
     if unsplit:
         splits["train"] = list(cases)
+    whole = not splits["test"]
+    if folds is not None or fold is not None:
+        pool = [case for case in cases if case.split != "test"]
+        out = _fold(pool, folds, fold, seed)
+        splits |= {"train": [c for c in pool if c.patient not in out], "val": []}
+        splits["test" if whole else "val"] = [c for c in pool if c.patient in out]
     for name, share in (("test", test), ("val", val)):
         if not splits[name]:
-            of_the_rest = share if name == "test" or not unsplit else share / (1 - test)
+            of_the_rest = share if name == "test" or not whole or not unsplit else share / (1 - test)
             splits["train"], splits[name] = _divide(splits["train"], of_the_rest, seed, name)
     _require_disjoint(splits)
     return splits
 
 
-def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list[Case], list[Case]]:
-    """Rest and taken: about ``share`` of each class's patients, at least one where there are two."""
-    if not 0 < share < 1:
-        raise UserError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
+def _fold(cases: list[Case], folds: int | None, fold: int | None, seed: int) -> set[str]:
+    """The patients of one of ``folds`` parts, which are alike in their classes and together hold everyone once."""
+    strata = _strata(cases)
+    if not isinstance(folds, int) or not 2 <= folds <= sum(map(len, strata.values())):
+        raise UserError(f"data.folds={folds}: expected a number of parts, from 2 to the number of patients")
+    if not isinstance(fold, int) or not 0 <= fold < folds:
+        raise UserError(f"data.fold={fold}: expected one of 0 to {folds - 1}, the part to be left out of training")
+    generator = np.random.default_rng([seed, 31])
+    order = [patient for label in sorted(strata) for patient in generator.permutation(strata[label]).tolist()]
+    return set(order[fold::folds])
+
+
+def _strata(cases: Sequence[Case]) -> dict[str, list[str]]:
+    """Class -> its patients in order; a patient of several classes is of the most frequent one."""
     labels: dict[str, Counter[str]] = defaultdict(Counter)
     for case in cases:
         labels[case.patient][case.label] += 1
     strata: dict[str, list[str]] = defaultdict(list)
     for patient in sorted(labels):
         strata[min(labels[patient], key=lambda label: (-labels[patient][label], label))].append(patient)
+    return strata
+
+
+def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list[Case], list[Case]]:
+    """Rest and taken: about ``share`` of each class's patients, at least one where there are two."""
+    if not 0 < share < 1:
+        raise UserError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
+    strata = _strata(cases)
     taken: set[str] = set()
     generator = np.random.default_rng([seed, 17])
     for label in sorted(strata):
@@ -55,8 +82,8 @@ def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list
         taken.update(generator.permutation(patients)[:number].tolist())
     if not taken:
         raise UserError(
-            f"the data has {len(labels)} patients in {len(strata)} classes: too few to set a {name} split apart; "
-            "two patients in a class are the least"
+            f"the data has {sum(map(len, strata.values()))} patients in {len(strata)} classes: too few to set a {name} "
+            "split apart; two patients in a class are the least"
         )
     return [c for c in cases if c.patient not in taken], [c for c in cases if c.patient in taken]
 
@@ -121,7 +148,9 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
             f"{path}: names case {gone[0]!r}, which the data no longer has ({len(gone)} such cases); "
             "bring back the data as it was, or judge on it as another data set (data=...)"
         )
-    return {name: [by_id[id] for id in ids] for name, ids in saved.items()}
+    splits = {name: [by_id[id] for id in ids] for name, ids in saved.items()}
+    _require_disjoint(splits)
+    return splits
 
 
 def seen_images(path: Path) -> set[str]:
@@ -134,5 +163,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
         content: dict[str, dict[str, str]] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); it is part of the run directory: restore it") from None
+        raise UserError(f"{path}: cannot be read ({error}); expected splits as splits.json holds them") from None
+    if not isinstance(content, dict) or set(content) != set(SPLITS):
+        raise UserError(f"{path}: expected train, val and test, each with the ids of its cases")
     return content

@@ -1,9 +1,8 @@
 """What needs no net: a score means something only beside these."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,22 +12,30 @@ from lungseg.files import replaced
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
 
-def mean_mask(train_masks: Sequence[Mask] | Mask, val_masks: Sequence[Mask] | Mask) -> Mask:
-    """[K, S, S]: where the training masks' mean is above the threshold with the best Dice on the validation cases."""
-    mean: NDArray[np.float64] = np.asarray(train_masks).mean(axis=0, dtype=np.float64)
-    reference = np.asarray(val_masks)
-    chosen = []
-    for k in range(len(mean)):
-        there = reference[:, k][reference[:, k].any((1, 2))]
-        candidates = [mean[k] >= threshold for threshold in THRESHOLDS]
-        chosen.append(candidates[int(np.argmax([_dice(mask, there) for mask in candidates]))])
-    return np.stack(chosen)
+def mean_mask(train: Iterable[Mask], val: Iterable[Mask]) -> Mask:
+    """[K, S, S]: where the training masks' mean is above the threshold with the best Dice on the validation cases.
+
+    Both come as parts [n, K, S, S]; cases without the region choose no threshold.
+    """
+    total, number = 0.0, 0
+    for part in train:
+        total, number = total + part.sum(axis=0, dtype=np.float64), number + len(part)
+    candidates = np.asarray(total / number) >= THRESHOLDS[:, None, None, None]
+    scores = np.zeros(candidates.shape[:2])
+    for part in val:
+        for k in range(candidates.shape[1]):
+            scores[:, k] += _dice(candidates[:, k], part[:, k])
+    return np.stack([candidates[best, k] for k, best in enumerate(scores.argmax(axis=0))])
 
 
-def _dice(mask: Mask, references: Mask) -> float:
-    both = (mask & references).sum((1, 2))
-    dice = 2 * both / np.maximum(mask.sum() + references.sum((1, 2)), 1)
-    return float(dice.mean()) if len(dice) else 0.0
+def _dice(candidates: Mask, references: Mask) -> NDArray[np.float64]:
+    """[T, S, S] and [n, S, S] -> [T]: the sum over those references that are not empty."""
+    flat, there = candidates.reshape(len(candidates), -1), references.reshape(len(references), -1)
+    there = there[there.any(axis=1)]
+    both = flat.astype(np.float32) @ there.T.astype(np.float32)
+    sizes = flat.sum(axis=1)[:, None] + there.sum(axis=1)
+    found: NDArray[np.float64] = (2 * both / np.maximum(sizes, 1)).sum(axis=1, dtype=np.float64)
+    return found
 
 
 def save_mean_mask(mask: Mask, path: Path) -> None:
@@ -40,10 +47,3 @@ def load_mean_mask(path: Path) -> Mask:
     with np.load(path, allow_pickle=False) as content:
         mask: Mask = content["mask"].astype(np.bool_)
     return mask
-
-
-def mask_at(mask: Mask, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """[K, S, S] -> [K, H, W]."""
-    height, width = shape
-    planes = [cv2.resize(plane.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) for plane in mask]
-    return np.stack(planes) >= 0.5

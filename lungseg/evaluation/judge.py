@@ -13,7 +13,6 @@ from PIL import Image
 
 from lungseg.data.case import Case
 from lungseg.data.read import Gray, Mask
-from lungseg.evaluation.baselines import mask_at
 from lungseg.evaluation.cases import Judged, count, summarise, worst_median_best, write_rows
 from lungseg.files import replaced, write_atomically
 from lungseg.metrics import overlap
@@ -38,18 +37,21 @@ def judge(
     predict: Predict,
     cases: Sequence[Case],
     regions: Sequence[str],
-    mean_mask: Mask,
+    mean_mask: Callable[[Case, tuple[int, ...]], Mask],
     directory: Path,
     *,
     threshold: float,
     about: dict[str, Any],
 ) -> Judgement:
-    """Score each case once at its own size; ``about`` (data, split, checkpoint, ...) goes into the summary."""
+    """Score each case once at its own size; ``mean_mask`` lays the baseline over a case's image of that shape.
+
+    ``about`` (data, split, checkpoint, ...) goes into the summary.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[Judged]] = {"model": [], "mean_mask": [], "all_background": []}
     for case, image, reference, probabilities in predict(cases):
         results["model"].append(Judged(case, count(probabilities > threshold, reference)))
-        results["mean_mask"].append(Judged(case, count(mask_at(mean_mask, image.shape), reference)))
+        results["mean_mask"].append(Judged(case, count(mean_mask(case, image.shape), reference)))
         results["all_background"].append(Judged(case, count(np.zeros_like(reference), reference)))
     rows = [one.row(regions) for one in results["model"]]
     summary = {

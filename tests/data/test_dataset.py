@@ -1,13 +1,14 @@
 import albumentations
-import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
 
 from lungseg.config import compose, options
+from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData, make_loader
-from lungseg.data.dataset import MEAN, STD, CaseDataset, InOrder, ShuffledEpochs, normalise
-from lungseg.data.pack import Preprocessing, build_pack, fingerprint
+from lungseg.data.dataset import CaseDataset, InOrder, ShuffledEpochs
+from lungseg.data.pack import open_pack
+from lungseg.data.preprocess import Preprocessing
 from lungseg.data.sources import folder
 from lungseg.data.split import split_cases
 from lungseg.errors import UserError
@@ -20,8 +21,8 @@ def cases(folder_data):
     return folder.cases(root=str(folder_data))
 
 
-def augmented(cases, preset="strong", seed=0, cache=True):
-    pack = build_pack(cases, ["lung", "infection"], HOW, show=False) if cache else None
+def augmented(cases, preset="strong", seed=0):
+    pack = open_pack(cases, ["lung", "infection"], HOW, show=False)
     augment = albumentations.Compose(
         list(instantiate(compose([f"augment={preset}"]).augment, _convert_="all")["transforms"])
     )
@@ -47,17 +48,6 @@ def test_samples_are_what_a_net_eats(cases):
     assert sample["mask"].shape == (2, 48, 48)
     assert set(sample["mask"].unique().tolist()) <= {0.0, 1.0}
     assert int(sample["index"]) == 3
-
-
-def test_the_pack_serves_the_same_pixels_as_the_files(cases):
-    packed, direct = (
-        CaseDataset(cases, ["lung"], HOW, pack) for pack in (build_pack(cases, ["lung"], HOW, False), None)
-    )
-    for index in range(len(cases)):
-        for key in ("image", "mask"):
-            assert torch.equal(packed[0, index][key], direct[0, index][key])
-        assert np.array_equal(packed.shown(index), direct.shown(index))
-    assert np.array_equal(packed.reference_masks(), direct.reference_masks())
 
 
 def test_augmentation_repeats_by_seed_whatever_the_workers_and_never_between_epochs(cases):
@@ -103,17 +93,6 @@ def test_ranks_share_cases_out(length):
     assert sorted(val) == list(range(length))
 
 
-def test_normalise_is_imagenets_grey():
-    image = np.array([[0, 255]], np.uint8)
-    assert torch.allclose(normalise(image), torch.tensor([[[-MEAN / STD, (1 - MEAN) / STD]]]))
-
-
-def test_clahe_changes_contrast_and_not_masks(cases):
-    plain, clahe = Preprocessing(48).case(cases[0], ["lung"]), Preprocessing(48, clahe=True).case(cases[0], ["lung"])
-    assert clahe[0].std() != plain[0].std()
-    assert np.array_equal(plain[1], clahe[1])
-
-
 def test_fingerprint_follows_the_data_and_not_its_place(cases, tmp_path, folder_data):
     before = fingerprint(cases)
     assert fingerprint(cases[::-1]) == before
@@ -124,7 +103,7 @@ def test_fingerprint_follows_the_data_and_not_its_place(cases, tmp_path, folder_
 
 def data(cases, **changes):
     splits = split_cases(cases, val=0.2, test=0.2, seed=0)
-    return SegmentationData(splits, ["lung"], HOW, **({"batch_size": 4, "workers": 0, "show": False} | changes))
+    return SegmentationData(splits, ["lung"], HOW, **({"pack": None, "batch_size": 4, "workers": 0} | changes))
 
 
 def test_debug_trains_and_validates_on_the_same_two_batches_without_augmentation(cases):
@@ -137,14 +116,11 @@ def test_debug_trains_and_validates_on_the_same_two_batches_without_augmentation
 def test_a_validation_split_without_the_region_is_refused(cases):
     splits = split_cases(cases, val=0.2, test=0.2, seed=0)
     splits["val"] = [case for case in cases if case.label == "Normal"]
+    pack = open_pack(cases, ["infection"], HOW, show=False)
     with pytest.raises(UserError, match="none of the 4 validation cases has any infection"):
-        SegmentationData(splits, ["infection"], HOW, batch_size=2, workers=0, show=False)
+        SegmentationData(splits, ["infection"], HOW, pack=pack, batch_size=2, workers=0)
 
 
-def test_workers_and_memory_are_checked(cases, monkeypatch):
+def test_workers_are_checked(cases):
     with pytest.raises(UserError, match=r"data\.workers=-1"):
         data(cases, workers=-1)
-    monkeypatch.setattr("lungseg.data.pack._free_memory", lambda: 10_000.0)
-    with pytest.raises(UserError, match=r"data\.cache=true: .* use data\.cache=false"):
-        data(cases)
-    data(cases, cache=False)

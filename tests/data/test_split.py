@@ -132,3 +132,38 @@ def test_a_subset_is_whole_patients_of_every_class_and_split_and_always_the_same
     assert limit(cases, None) == limit(cases, 1000) == cases
     with pytest.raises(UserError, match=r"data\.limit=0: expected a number of cases"):
         limit(cases, 0)
+
+
+def test_folds_test_every_patient_once_and_classes_alike():
+    cases = make(63)
+    tested = []
+    for fold in range(5):
+        splits = split_cases(cases, val=0.2, test=0.2, seed=3, folds=5, fold=fold)
+        sides = [{case.patient for case in side} for side in splits.values()]
+        assert all(not one & other for n, one in enumerate(sides) for other in sides[:n])
+        assert {case.label for case in splits["test"]} == {case.label for case in splits["val"]} == {"A", "B", "C"}
+        labels = Counter(case.label for case in {case.patient: case for case in splits["test"]}.values())
+        assert max(labels.values()) - min(labels.values()) <= 1
+        tested += sorted(sides[2])
+    assert sorted(tested) == sorted({case.patient for case in cases})
+
+
+def test_folds_beside_a_publishers_test_rotate_the_validation():
+    cases = [replace(case, split="test" if n % 4 == 0 else "train") for n, case in enumerate(make(40))]
+    cases = [case for case in cases if (int(case.patient[1:]) % 4 == 0) == (case.split == "test")]
+    validated = []
+    for fold in range(4):
+        splits = split_cases(cases, val=0.2, test=0.2, seed=0, folds=4, fold=fold)
+        assert [case.id for case in splits["test"]] == [case.id for case in cases if case.split == "test"]
+        validated += sorted({case.patient for case in splits["val"]})
+    assert sorted(validated) == sorted({case.patient for case in cases if case.split == "train"})
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "message"),
+    [(1, 0, r"data\.folds=1"), (5, 5, r"data\.fold=5: expected one of 0 to 4"), (5, None, r"data\.fold=None"),
+     (None, 0, r"data\.folds=None"), (1000, 0, r"data\.folds=1000")],
+)  # fmt: skip
+def test_folds_that_cannot_be_are_refused(folds, fold, message):
+    with pytest.raises(UserError, match=message):
+        split_cases(make(20), val=0.2, test=0.2, seed=0, folds=folds, fold=fold)

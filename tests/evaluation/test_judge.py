@@ -31,6 +31,10 @@ def predict(cases):
         yield case, case.image.read(), reference, probabilities
 
 
+def everywhere(case, shape):
+    return np.ones((1, *shape), bool)
+
+
 @pytest.fixture
 def cases():
     sides = [10, 12, 14, 16, 0, 0]
@@ -45,15 +49,15 @@ def cases():
 
 def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
     about = {"data": "squares", "split": "test", "tta": "none"}
-    found = judge(predict, cases, ["infection"], np.ones((1, 8, 8), bool), tmp_path, threshold=0.5, about=about)
+    found = judge(predict, cases, ["infection"], everywhere, tmp_path, threshold=0.5, about=about)
     summary = json.loads((tmp_path / "summary.json").read_text())
     model = summary["results"]["model"]["infection"]
     assert model["dice"] == pytest.approx(np.mean([1 - 1 / side for side in (10, 12, 14, 16)]), abs=1e-6)
     assert (model["n_reference"], model["n_empty"], model["false_alarm_rate"]) == (4, 2, 0.5)
     assert model["dice_low"] < model["dice"] < model["dice_high"]
     assert summary["results"]["all_background"]["infection"]["dice"] == 0
-    everywhere = [2 * side**2 / (side**2 + 2000) for side in (10, 12, 14, 16)]
-    assert summary["results"]["mean_mask"]["infection"]["dice"] == pytest.approx(np.mean(everywhere), abs=1e-6)
+    of_all = [2 * side**2 / (side**2 + 2000) for side in (10, 12, 14, 16)]
+    assert summary["results"]["mean_mask"]["infection"]["dice"] == pytest.approx(np.mean(of_all), abs=1e-6)
     assert summary["by_class"]["COVID-19"]["infection"]["dice"] == model["dice"]
     assert summary["by_class"]["Normal"]["infection"]["dice"] is None
     assert (summary["cases"], summary["patients"]) == (6, 3)
@@ -70,9 +74,8 @@ def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
 
 def test_a_higher_threshold_finds_less(cases, tmp_path):
     about = {"data": "squares", "split": "test", "tta": "none"}
-    mask = np.ones((1, 8, 8), bool)
     rates = [
-        judge(predict, cases, ["infection"], mask, tmp_path, threshold=t, about=about).summary["results"]["model"]
+        judge(predict, cases, ["infection"], everywhere, tmp_path, threshold=t, about=about).summary["results"]["model"]
         for t in (0.5, 0.7, 0.95)
     ]
     assert [rate["infection"]["false_alarm_rate"] for rate in rates] == [0.5, 0.0, 0.0]
