@@ -1,32 +1,24 @@
 """Config -> data, net, module, trainer. Each is built apart, so that an error names its part."""
 
-import inspect
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import albumentations
 import numpy as np
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_method, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lungseg.config import suggestion
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.pack import open_pack
 from lungseg.data.preprocess import IMAGENET, Box, Normalisation, Preprocessing
-from lungseg.data.split import Splits, limit, load_splits, require_regions, split_cases
+from lungseg.data.split import Splits, require_regions
 from lungseg.errors import UserError
 from lungseg.module import MakeOptimizer, MakeSchedule, SegmentationModule
 from lungseg.trainer import resolve
-
-PREPROCESSING = ("size", "clahe", "aspect", "normalise", "crop")
-SPLITTING = ("val", "test", "split_seed", "folds", "fold", "splits", "drop_leaks")
-LOADING = ("batch_size", "workers", "pack", "overfit")
-SHARED = ("name", "limit", *PREPROCESSING, *SPLITTING, *LOADING)  # the rest of ``data`` are the source's own options
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -42,24 +34,6 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
-
-
-def build_cases(data: DictConfig) -> list[Case]:
-    """Call the source with its own options, which are all of ``data`` but what every data set shares."""
-    source = get_method(data["_target_"])
-    options = {str(key): value for key, value in data.items() if key not in (*SHARED, "_target_")}
-    known = list(inspect.signature(source).parameters)
-    for key in options:
-        if key not in known:
-            raise UserError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
-    return limit(source(**options), data.get("limit"))
-
-
-def build_splits(cases: list[Case], data: DictConfig) -> Splits:
-    """From the file ``data.splits`` (as ``lungseg data split`` writes it), else drawn."""
-    if data.splits is not None:
-        return load_splits(cases, Path(data.splits))
-    return split_cases(cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds, fold=data.fold)
 
 
 def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:

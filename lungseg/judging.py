@@ -18,11 +18,12 @@ from lungseg.errors import UsageError, UserError
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.judge import Judgement, judge
 from lungseg.evaluation.table import render
-from lungseg.experiment import LOADING, PREPROCESSING, SPLITTING, build_cases, build_preprocessing, plain
+from lungseg.experiment import build_preprocessing, plain
 from lungseg.inference import predict
 from lungseg.module import SegmentationModule
 from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
+from lungseg.source import LOADING, PREPROCESSING, SPLITTING, build_cases
 from lungseg.trainer import device, resolve
 
 log = logging.getLogger("lungseg")

@@ -23,7 +23,7 @@ from lungseg.data.datamodule import SegmentationData
 from lungseg.data.split import Splits, load_splits, save_splits
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
-from lungseg.experiment import arm, build_cases, build_data, build_module, build_splits, plain, resolved
+from lungseg.experiment import arm, build_data, build_module, plain, resolved
 from lungseg.files import write_atomically
 from lungseg.judging import judge_run
 from lungseg.metrics_file import MetricsFile
@@ -31,6 +31,7 @@ from lungseg.module import SegmentationModule
 from lungseg.progress import EpochLines, progress_bar
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
+from lungseg.source import build_cases, build_splits
 
 log = logging.getLogger("lungseg")
 

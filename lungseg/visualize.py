@@ -66,7 +66,7 @@ def draw_sheet(overlays: Sequence[Overlay], title: str = "") -> Rgb:
     """The strips one under another, with a title and a legend."""
     strips = [draw_case(overlay) for overlay in overlays]
     width = max(strip.shape[1] for strip in strips)
-    rows = [_bar(width, title, 20)] if title else []
+    rows = [caption_bar(width, title, 20)] if title else []
     rows += [_widened(strip, width) for strip in strips]
     return np.concatenate([*rows, _legend(width)])
 
@@ -105,16 +105,18 @@ def _widened(strip: Rgb, width: int) -> Rgb:
 
 
 def _with_caption(strip: Rgb, text: str) -> Rgb:
-    return np.concatenate([_bar(strip.shape[1], text, 16), strip])
+    return np.concatenate([caption_bar(strip.shape[1], text, 16), strip])
 
 
-def _bar(width: int, text: str, size: int) -> Rgb:
-    picture = Image.new("RGB", (width, CAPTION), PAPER)
+def caption_bar(width: int, text: str, size: int, height: int = CAPTION) -> Rgb:
+    """A line of text, cut where it is too long."""
+    picture = Image.new("RGB", (width, height), PAPER)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture)
-    while text and draw.textlength(text, font=font) > width - 20:
+    margin = height // 4
+    while text and draw.textlength(text, font=font) > width - 2 * margin:
         text = text[:-2].rstrip("…") + "…"
-    draw.text((12, CAPTION // 2), text, INK, font, anchor="lm")
+    draw.text((margin, height // 2), text, INK, font, anchor="lm")
     return np.asarray(picture)
 
 

@@ -5,7 +5,8 @@ import torch
 
 from lungseg.config import compose, options
 from lungseg.data.split import split_cases
-from lungseg.experiment import build_cases, build_data, build_module, resolved
+from lungseg.experiment import build_data, build_module, resolved
+from lungseg.source import build_cases
 
 TASKS = options("task")
 SAMPLE = [(model, TASKS[n % 3], n % 2 == 1) for n, model in enumerate(options("model"))]

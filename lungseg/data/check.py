@@ -1,0 +1,198 @@
+"""What a data set holds, case by case, and what of it would harm a training."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from lungseg.data import nifti
+from lungseg.data.case import Case, files
+from lungseg.data.pairing import ending
+from lungseg.data.problems import Problem
+from lungseg.data.read import Gray, Mask, read_image, read_mask
+from lungseg.data.split import split_cases
+from lungseg.errors import UserError
+
+OUTSIDE = 0.05  # share of an infection outside the lungs that is told
+DISEASED = ("covid",)  # classes, by what their names hold, in which an empty infection mask is told
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One case: its size, bits, the share of each region, what is wrong; a small picture where one was asked for."""
+
+    case: Case
+    shape: tuple[int, ...] = ()
+    kind: str = ""
+    coverage: dict[str, float] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    thumbnail: Gray | None = None
+    outlines: Mask | None = None  # [K, H, W] of the thumbnail
+
+
+def inspect_all(cases: Sequence[Case], shown: frozenset[str] = frozenset(), show: bool = True) -> Iterator[Finding]:
+    """Findings in the cases' order, read by all cores; ``shown`` are the ids to make thumbnails of."""
+    workers = max(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 1)
+    wanted = [case.id in shown for case in cases]
+    with ProcessPoolExecutor(workers) as pool:
+        found = pool.map(inspect, cases, wanted, chunksize=16)
+        yield from tqdm(found, "checking", len(cases), leave=False, disable=None if show else True)
+
+
+def inspect(case: Case, thumbnail: bool = False) -> Finding:
+    """Read all of a case; what cannot be read is a problem, not an error."""
+    paths = files(case.image)
+    try:
+        if paths and ending(paths[0]) in (".nii", ".nii.gz") and len(_drop(nifti.read_header(paths[0]).shape)) == 3:
+            return _volume(case, paths[0])
+        image = read_image(case.image)
+    except UserError as error:
+        return Finding(case, problems=(Problem("unreadable", _path(case), _told(error, _path(case))),))
+    problems: list[Problem] = []
+    masks: dict[str, Mask] = {}
+    for region, picture in case.masks.items():
+        try:
+            masks[region] = read_mask(picture, case.image, image.shape)
+        except UserError as error:
+            path = next(iter(files(picture)), _path(case))
+            kind = "mask size" if "pixels but its image" in str(error) else "mask values"
+            kind = "unreadable" if "cannot be" in str(error) or "no such file" in str(error) else kind
+            problems.append(Problem(kind, path, _told(error, path)))
+    problems += _anatomy(case, masks, image)
+    small, lines = _small(image, masks) if thumbnail else (None, None)
+    coverage = {region: float(mask.mean()) for region, mask in masks.items()}
+    return Finding(case, image.shape, _kind(case), coverage, tuple(problems), small, lines)
+
+
+def _volume(case: Case, path: Path) -> Finding:
+    header = nifti.read_header(path)
+    problems: list[Problem] = []
+    coverage: dict[str, float] = {}
+    for region, picture in case.masks.items():
+        for file in files(picture):
+            try:
+                other, labels = nifti.read_header(file), nifti.read_volume(file)
+            except UserError as error:
+                problems.append(Problem("unreadable", file, _told(error, file)))
+                continue
+            if other.shape != header.shape:
+                said = f"the mask is {_by(other.shape)} voxels, its scan {path.name} {_by(header.shape)}"
+                problems.append(Problem("mask size", file, said))
+            elif not np.allclose(other.spacing, header.spacing, rtol=1e-2):
+                said = f"its voxels are {other.spacing} mm, those of {path.name} {header.spacing}"
+                problems.append(Problem("mask spacing", file, said, harm=False))
+            values = np.unique(labels)
+            if len(values) > 4 or not np.allclose(values, np.round(values)):
+                problems.append(Problem("mask values", file, f"holds {len(values)} values; expected labels 0 to 3"))
+            coverage[region] = float((labels > 0).mean())
+    if coverage.get("lung") == 0:
+        problems.append(Problem("empty lung mask", path, "no voxel of the lungs is marked"))
+    spacing = "x".join(f"{size:.3g}" for size in header.spacing[:3])
+    return Finding(case, header.shape[::-1], f"volume, {spacing} mm", coverage, tuple(problems))
+
+
+def _anatomy(case: Case, masks: dict[str, Mask], image: Gray) -> list[Problem]:
+    path = _path(case)
+    problems = []
+    if image.max() == image.min():
+        problems.append(Problem("blank image", path, f"every pixel is {image.max()}"))
+    lung, infection = masks.get("lung"), masks.get("infection")
+    if lung is not None and not lung.any():
+        problems.append(Problem("empty lung mask", path, "no pixel of the lungs is marked"))
+    if lung is not None and lung.all():
+        problems.append(Problem("full lung mask", path, "every pixel is marked as lung; inverted or wrong"))
+    if infection is None:
+        return problems
+    if not infection.any() and any(word in case.label.lower() for word in DISEASED):
+        problems.append(
+            Problem("empty infection", path, f"no infection is marked in a case of {case.label}", harm=False)
+        )
+    if lung is not None and infection.any() and lung.any():
+        outside = float((infection & ~lung).sum() / infection.sum())
+        if outside > OUTSIDE:
+            said = f"{outside:.0%} of the infection lies outside the lungs"
+            problems.append(Problem("infection outside lungs", path, said, harm=False))
+    return problems
+
+
+def together(cases: Sequence[Case]) -> list[Problem]:
+    """What only all cases show: masks that some have and others lack, a patient on both sides."""
+    problems = []
+    regions = sorted({region for case in cases for region in case.masks})
+    for region in regions:
+        problems += [
+            Problem("image without mask", _path(case), f"has no {region} mask, which others have")
+            for case in cases
+            if region not in case.masks
+        ]
+    try:
+        split_cases(cases, val=0.15, test=0.15, seed=0)
+    except UserError as error:
+        problems.append(Problem("split", _path(cases[0]).parent, str(error)))
+    return problems
+
+
+def table(findings: Sequence[Finding]) -> list[list[str]]:
+    """Rows by split and class: cases, sizes, kinds, mean share of each region and in how many it is empty."""
+    regions = sorted({region for finding in findings for region in finding.coverage}, reverse=True)
+    groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        groups[finding.case.split or "-", finding.case.label].append(finding)
+    rows = [["split", "class", "cases", "size", "kind", *(f"{region} (empty)" for region in regions)]]
+    for (split, label), group in sorted(groups.items()):
+        sizes = Counter(_by(finding.shape[::-1]) for finding in group if finding.shape)
+        kinds = Counter(finding.kind for finding in group if finding.kind)
+        shares = [[finding.coverage[region] for finding in group if region in finding.coverage] for region in regions]
+        rows.append(
+            [split, label, str(len(group)), _most(sizes), _most(kinds)]
+            + [f"{np.mean(share):.1%} ({sum(value == 0 for value in share)})" if share else "-" for share in shares]
+        )
+    return rows
+
+
+def _most(counts: Counter[str]) -> str:
+    """The most frequent, and how many others there are."""
+    (first, _), *others = counts.most_common() or [("-", 0)]
+    return first + (f" +{len(others)}" if others else "")
+
+
+def _kind(case: Case) -> str:
+    paths = files(case.image)
+    if not paths:
+        return "computed"
+    if ending(paths[0]) in (".dcm", ".dicom", ".nii", ".nii.gz"):
+        return ending(paths[0])[1:]
+    with Image.open(paths[0]) as file:
+        return f"{ending(paths[0])[1:]} {file.mode}"
+
+
+def _small(image: Gray, masks: dict[str, Mask], side: int = 160) -> tuple[Gray, Mask]:
+    """The image and its masks with a longer side of ``side`` pixels."""
+    scale = side / max(image.shape)
+    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    planes = [cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for mask in masks.values()]
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, np.asarray(planes, np.bool_).reshape(len(planes), *small.shape)
+
+
+def _path(case: Case) -> Path:
+    return next(iter(files(case.image)), Path(case.id))
+
+
+def _told(error: UserError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ")
+
+
+def _drop(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(side for side in shape if side != 1)
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "x".join(str(side) for side in shape)

@@ -1,0 +1,149 @@
+"""``lungseg data check | split | audit | get``: what each prints, writes and answers."""
+
+import csv
+import io
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from PIL import Image
+
+from lungseg.contact_sheet import draw_contacts
+from lungseg.data.case import Case, files
+from lungseg.data.check import Finding, inspect_all, table, together
+from lungseg.data.problems import Problem
+from lungseg.data.split import save_splits, split_cases
+from lungseg.files import replaced, write_atomically
+from lungseg.source import build_cases
+
+log = logging.getLogger("lungseg")
+
+TOLD = 5  # problems of a kind that are named on the screen; problems.csv has all
+SHOWN = 18  # cases of a class on its contact sheet
+
+
+def check(data: DictConfig, out: Path) -> int:
+    """Read everything once; 1 if anything would harm a training."""
+    problems: list[Problem] = []
+    cases = build_cases(data, problems)
+    findings = list(inspect_all(cases, _drawn(cases)))
+    problems += [problem for finding in findings for problem in finding.problems] + together(cases)
+    log.info("%s: %d cases of %d patients\n", data.name, len(cases), len({case.patient for case in cases}))
+    log.info("%s\n", aligned(table(findings)))
+    _tell(problems)
+    out.mkdir(parents=True, exist_ok=True)
+    write_table([_row(finding) for finding in findings], out / "cases.csv")
+    write_table(
+        [{"kind": p.kind, "harm": p.harm, "path": str(p.path), "said": p.said} for p in problems],
+        out / "problems.csv",
+        ("kind", "harm", "path", "said"),
+    )
+    for sheet in _sheets(findings, out):
+        log.info("sheet     %s", sheet)
+    log.info("cases     %s", out / "cases.csv")
+    log.info("problems  %s", out / "problems.csv")
+    harmful = sum(problem.harm for problem in problems)
+    log.info("\n%s", f"{harmful} problems would harm a training" if harmful else "nothing here would harm a training")
+    return int(harmful > 0)
+
+
+def split(data: DictConfig, out: Path) -> int:
+    """Write one file for each fold, or one: what ``data.splits=`` takes."""
+    cases = build_cases(data)
+    folds = (
+        [(out / f"fold-{fold}.json", fold) for fold in range(data.folds)]
+        if data.folds
+        else [(out / "split.json", None)]
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [["file", "split", "cases", "patients", *sorted({case.label for case in cases})]]
+    for path, fold in folds:
+        splits = split_cases(
+            cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds or None, fold=fold
+        )
+        save_splits(splits, path)
+        for name, side in splits.items():
+            classes = [str(sum(case.label == label for case in side)) for label in rows[0][4:]]
+            rows.append([str(path), name, str(len(side)), str(len({case.patient for case in side})), *classes])
+    log.info("%s\n", aligned(rows))
+    log.info(
+        "train on one: python train.py data=%s data.root=%s data.splits=%s",
+        data.name,
+        data.get("root", ""),
+        folds[0][0],
+    )
+    return 0
+
+
+def _drawn(cases: Sequence[Case]) -> frozenset[str]:
+    """Some of every class, always the same."""
+    by_label: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        by_label[case.label].append(case.id)
+    generator = np.random.default_rng(0)
+    return frozenset(id for ids in by_label.values() for id in generator.permutation(ids)[:SHOWN].tolist())
+
+
+def _sheets(findings: Sequence[Finding], out: Path) -> list[Path]:
+    paths = []
+    for label in sorted({finding.case.label for finding in findings}):
+        group = [f for f in findings if f.case.label == label and f.thumbnail is not None]
+        tiles = [(f.thumbnail, f.outlines, f.case.id) for f in group if f.thumbnail is not None]
+        if tiles:
+            path = out / f"sheet-{''.join(c if c.isalnum() else '-' for c in label)}.png"
+            with replaced(path) as partial:
+                Image.fromarray(draw_contacts(tiles, f"{label}: {len(tiles)} cases drawn by chance")).save(partial)
+            paths.append(path)
+    return paths
+
+
+def _tell(problems: Sequence[Problem]) -> None:
+    kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        kinds[not problem.harm, problem.kind].append(problem)
+    for (harmless, kind), group in sorted(kinds.items()):
+        log.info("%s%s: %d", kind, " (does no harm)" if harmless else "", len(group))
+        for problem in group[:TOLD]:
+            log.info("  %s", problem)
+        if len(group) > TOLD:
+            log.info("  ... and %d more", len(group) - TOLD)
+    if problems:
+        log.info("")
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    case = finding.case
+    return {
+        "id": case.id,
+        "file": " ".join(str(path) for path in files(case.image)),
+        "patient": case.patient,
+        "class": case.label,
+        "split": case.split or "",
+        "domain": case.domain or "",
+        "size": "x".join(str(side) for side in finding.shape[::-1]),
+        "kind": finding.kind,
+        **{f"{region}_share": round(share, 6) for region, share in finding.coverage.items()},
+        "problems": "; ".join(problem.kind for problem in finding.problems),
+    }
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] = ()) -> None:
+    """A CSV of all columns that any row has; ``columns`` where there is no row to tell them."""
+    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, the first row being the header."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

@@ -1,0 +1,38 @@
+"""A data set's config -> its cases and their split. Nothing heavy is imported here."""
+
+import inspect
+from pathlib import Path
+
+from hydra.utils import get_method
+from omegaconf import DictConfig
+
+from lungseg.config import suggestion
+from lungseg.data.case import Case
+from lungseg.data.problems import Problem
+from lungseg.data.split import Splits, limit, load_splits, split_cases
+from lungseg.errors import UserError
+
+PREPROCESSING = ("size", "clahe", "aspect", "normalise", "crop")
+SPLITTING = ("val", "test", "split_seed", "folds", "fold", "splits", "drop_leaks")
+LOADING = ("batch_size", "workers", "pack", "overfit")
+SHARED = ("name", "limit", *PREPROCESSING, *SPLITTING, *LOADING)  # the rest of ``data`` are the source's own options
+
+
+def build_cases(data: DictConfig, problems: list[Problem] | None = None) -> list[Case]:
+    """Call the source with its own options; ``problems`` collects what would otherwise be an error."""
+    source = get_method(data["_target_"])
+    options = {str(key): value for key, value in data.items() if key not in (*SHARED, "_target_")}
+    known = [name for name in inspect.signature(source).parameters if name != "problems"]
+    for key in options:
+        if key not in known:
+            raise UserError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
+    if "problems" in inspect.signature(source).parameters:
+        options["problems"] = problems
+    return limit(source(**options), data.get("limit"))
+
+
+def build_splits(cases: list[Case], data: DictConfig) -> Splits:
+    """From the file ``data.splits`` (as ``lungseg data split`` writes it), else drawn."""
+    if data.splits is not None:
+        return load_splits(cases, Path(data.splits))
+    return split_cases(cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds, fold=data.fold)
