@@ -69,7 +69,10 @@ def _run(command: str, name: str, keys: Sequence[str]) -> int:
     if command == "get":
         from lungseg.data.download import get
 
-        differences = get(name, Path(values.pop("into", name)))
+        into = Path(values.pop("into", name))
+        if values:
+            raise UsageError(f"{next(iter(values))}: data get takes only into=FOLDER")
+        differences = get(name, into)
         return int(bool(differences))
     out = Path(values.pop("out", f"{OUT[command]}/{name}"))
     GlobalHydra.instance().clear()
