@@ -80,9 +80,17 @@ def _run(command: str, name: str, keys: Sequence[str]) -> int:
     config = compose([f"data={name}", *overrides])
     for key in sorted(OmegaConf.missing_keys(config.data)):
         raise UsageError(f"{key}: a value is needed; add {key}=...")
-    from lungseg.data import commands
+    if command == "check":
+        from lungseg.commands.check import check
 
-    return {"check": commands.check, "split": commands.split}[command](config.data, out)
+        return check(config.data, out)
+    if command == "audit":
+        from lungseg.commands.audit import audit
+
+        return audit(config.data, out)
+    from lungseg.commands.split import split
+
+    return split(config.data, out)
 
 
 def _full(key: str) -> str:

@@ -32,7 +32,14 @@ def build_cases(data: DictConfig, problems: list[Problem] | None = None) -> list
 
 
 def build_splits(cases: list[Case], data: DictConfig) -> Splits:
-    """From the file ``data.splits`` (as ``lungseg data split`` writes it), else drawn."""
+    """From the file ``data.splits`` (as ``lungseg data split`` writes it), else drawn; without leaks if so asked."""
     if data.splits is not None:
-        return load_splits(cases, Path(data.splits))
-    return split_cases(cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds, fold=data.fold)
+        splits = load_splits(cases, Path(data.splits))
+    else:
+        shares = {"val": data.val, "test": data.test}
+        splits = split_cases(cases, **shares, seed=data.split_seed, folds=data.folds, fold=data.fold)
+    if not data.drop_leaks:
+        return splits
+    from lungseg.data.leaks import find_pairs, without_leaks
+
+    return without_leaks(splits, find_pairs(cases))

@@ -66,7 +66,7 @@ def inspect(case: Case, thumbnail: bool = False) -> Finding:
             kind = "unreadable" if "cannot be" in str(error) or "no such file" in str(error) else kind
             problems.append(Problem(kind, path, _told(error, path)))
     problems += _anatomy(case, masks, image)
-    small, lines = _small(image, masks) if thumbnail else (None, None)
+    small, lines = shrunk(image, masks) if thumbnail else (None, None)
     coverage = {region: float(mask.mean()) for region, mask in masks.items()}
     return Finding(case, image.shape, _kind(case), coverage, tuple(problems), small, lines)
 
@@ -173,7 +173,7 @@ def _kind(case: Case) -> str:
         return f"{ending(paths[0])[1:]} {file.mode}"
 
 
-def _small(image: Gray, masks: dict[str, Mask], side: int = 160) -> tuple[Gray, Mask]:
+def shrunk(image: Gray, masks: dict[str, Mask], side: int = 160) -> tuple[Gray, Mask]:
     """The image and its masks with a longer side of ``side`` pixels."""
     scale = side / max(image.shape)
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))

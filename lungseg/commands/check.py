@@ -1,10 +1,8 @@
-"""``lungseg data check | split | audit | get``: what each prints, writes and answers."""
+"""``lungseg data check``: everything that is wrong with a data set, and what it looks like."""
 
-import csv
-import io
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,12 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 
+from lungseg.commands.tables import aligned, path_of, write_table
 from lungseg.contact_sheet import draw_contacts
-from lungseg.data.case import Case, files
+from lungseg.data.case import Case
 from lungseg.data.check import Finding, inspect_all, table, together
 from lungseg.data.problems import Problem
-from lungseg.data.split import save_splits, split_cases
-from lungseg.files import replaced, write_atomically
+from lungseg.files import replaced
 from lungseg.source import build_cases
 
 log = logging.getLogger("lungseg")
@@ -49,34 +47,6 @@ def check(data: DictConfig, out: Path) -> int:
     harmful = sum(problem.harm for problem in problems)
     log.info("\n%s", f"{harmful} problems would harm a training" if harmful else "nothing here would harm a training")
     return int(harmful > 0)
-
-
-def split(data: DictConfig, out: Path) -> int:
-    """Write one file for each fold, or one: what ``data.splits=`` takes."""
-    cases = build_cases(data)
-    folds = (
-        [(out / f"fold-{fold}.json", fold) for fold in range(data.folds)]
-        if data.folds
-        else [(out / "split.json", None)]
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    rows = [["file", "split", "cases", "patients", *sorted({case.label for case in cases})]]
-    for path, fold in folds:
-        splits = split_cases(
-            cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds or None, fold=fold
-        )
-        save_splits(splits, path)
-        for name, side in splits.items():
-            classes = [str(sum(case.label == label for case in side)) for label in rows[0][4:]]
-            rows.append([str(path), name, str(len(side)), str(len({case.patient for case in side})), *classes])
-    log.info("%s\n", aligned(rows))
-    log.info(
-        "train on one: python train.py data=%s data.root=%s data.splits=%s",
-        data.name,
-        data.get("root", ""),
-        folds[0][0],
-    )
-    return 0
 
 
 def _drawn(cases: Sequence[Case]) -> frozenset[str]:
@@ -119,7 +89,7 @@ def _row(finding: Finding) -> dict[str, Any]:
     case = finding.case
     return {
         "id": case.id,
-        "file": " ".join(str(path) for path in files(case.image)),
+        "file": path_of(case),
         "patient": case.patient,
         "class": case.label,
         "split": case.split or "",
@@ -129,21 +99,3 @@ def _row(finding: Finding) -> dict[str, Any]:
         **{f"{region}_share": round(share, 6) for region, share in finding.coverage.items()},
         "problems": "; ".join(problem.kind for problem in finding.problems),
     }
-
-
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] = ()) -> None:
-    """A CSV of all columns that any row has; ``columns`` where there is no row to tell them."""
-    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, the first row being the header."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )

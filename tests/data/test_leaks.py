@@ -1,0 +1,108 @@
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from test_check import lungseg
+
+from helpers import write_png
+from lungseg.config import compose
+from lungseg.data.leaks import across, find_pairs, without_leaks
+from lungseg.data.sources import folder, phantom
+from lungseg.data.split import split_cases
+from lungseg.training import train
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Forty phantoms; a test image stands in train again, brighter, and a val image smaller, as JPEG."""
+    root = tmp_path_factory.mktemp("leaky") / "xrays"
+    rows = ["file,patient,class,split"]
+
+    def add(name, image, mask, split):
+        write_png(root / "lung_masks" / f"{name}.png", mask)
+        write_png(root / "images" / f"{name}.png", image)
+        rows.append(f"{name}.png,{name},x,{split}")
+
+    cases = phantom.cases(count=40, pixels=128)
+    for n, case in enumerate(cases):
+        split = "test" if n < 8 else "val" if n < 16 else "train"
+        add(case.id, case.image.read(), case.masks["lung"].read(), split)
+    image, mask = cases[2].image.read(), cases[2].masks["lung"].read()
+    add("brighter", np.clip(image * 0.8 + 40, 0, 255).astype(np.uint8), mask, "train")
+    image = cv2.resize(cases[10].image.read(), (100, 100), interpolation=cv2.INTER_AREA)
+    add(
+        "smaller",
+        image,
+        cv2.resize(cases[10].masks["lung"].read(), (100, 100), interpolation=cv2.INTER_NEAREST),
+        "train",
+    )
+    (root / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_planted_copies_are_found_and_no_other_pair(root):
+    cases = folder.cases(root=str(root))
+    pairs = find_pairs(cases, show=False)
+    found = {frozenset((pair.first.id, pair.second.id)) for pair in pairs}
+    assert found == {frozenset(("brighter", cases_id(2))), frozenset(("smaller", cases_id(10)))}
+    assert [(pair.first, pair.second) for pair in find_pairs(cases, show=False)] == [(p.first, p.second) for p in pairs]
+
+
+def cases_id(n):
+    return phantom.cases(count=40, pixels=128)[n].id
+
+
+def test_training_leaves_out_the_twins_of_later_sides(root):
+    cases = folder.cases(root=str(root))
+    splits = split_cases(cases, val=0.2, test=0.2, seed=0)
+    pairs = find_pairs(cases, show=False)
+    assert sorted((one, other) for _, one, other in across(pairs, splits)) in (
+        [("test", "train"), ("val", "train")],
+        [("train", "test"), ("train", "val")],
+        [("test", "train"), ("train", "val")],
+        [("train", "test"), ("val", "train")],
+    )
+    left = without_leaks(splits, pairs)
+    assert {case.id for case in splits["train"]} - {case.id for case in left["train"]} == {"brighter", "smaller"}
+    assert (left["val"], left["test"]) == (splits["val"], splits["test"])
+    assert across(pairs, left) == []
+
+
+def test_a_run_with_drop_leaks_is_not_trained_on_them(root, tmp_path, capsys):
+    words = ["data=folder", f"data.root={root}", "data.drop_leaks=true", "data.size=32", "model=unet_classic"]
+    words += ["model.width=4", "model.depth=2", "data.workers=0", "trainer.max_epochs=1", "trainer=cpu", "logger=none"]
+    run = train(compose([*words, f"run_dir={tmp_path / 'run'}"]))
+    assert "2 of 26 train images have a twin on a later side and are left out" in capsys.readouterr().out
+    assert not {"brighter", "smaller"} & set(json.loads(run.splits_file.read_text())["train"])
+
+
+def test_the_audit_lists_pairs_with_a_picture_of_each(root, tmp_path):
+    result = lungseg("data", "audit", "folder", f"root={root}", "out=out", cwd=tmp_path)
+    assert result.returncode == 1, result.stderr
+    assert "2 of the pairs stand across the split" in result.stdout
+    assert "data.drop_leaks=true leaves them out of training" in result.stdout
+    rows = list(csv.DictReader((tmp_path / "out" / "twins.csv").open()))
+    assert len(rows) == 2
+    assert {row["kind"] for row in rows} == {"near"}
+    for row in rows:
+        assert {row["first_split"], row["second_split"]} in ({"test", "train"}, {"val", "train"})
+        with Image.open(tmp_path / "out" / "twins" / f"{int(row['pair']):04d}.png") as picture:
+            assert picture.size[0] > 600
+
+
+def test_sound_data_has_no_leak(tmp_path):
+    result = lungseg("data", "audit", "phantom", "count=40", "pixels=128", "out=out", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "0 of the pairs stand across the split" in result.stdout
+
+
+def test_the_published_split_of_the_real_classification_set_leaks(realdata, tmp_path):
+    root = realdata / "covid19_image_classification"
+    result = lungseg("data", "audit", "covid19_image_classification", f"root={root}", "out=out", cwd=tmp_path)
+    assert result.returncode == 1, result.stderr
+    rows = list(csv.DictReader((tmp_path / "out" / "twins.csv").open()))
+    sides = [{"/train/" in row[name] for name in ("first", "second")} for row in rows]
+    assert sum(len(side) == 2 for side in sides) >= 8
