@@ -1,6 +1,7 @@
 """One experiment from its config to its tested best weights."""
 
 import contextlib
+import hashlib
 import logging
 import os
 import shutil
@@ -93,6 +94,7 @@ def _describe(run: Run, cfg: DictConfig, splits: Splits, data: SegmentationData)
         **environment(trainer.device_name(cfg.trainer)),
         seed=cfg.seed,
         data_fingerprint=fingerprint(everyone),
+        split={"seed": cfg.data.split_seed, "sha256": hashlib.sha256(run.splits_file.read_bytes()).hexdigest()},
         cases={name: len(cases) for name, cases in splits.items()},
     )
 

@@ -12,9 +12,9 @@ def run_program(*words, cwd, env=None, timeout=240):
     """A program of the repository as a user starts it."""
     script, *rest = words
     return subprocess.run(
-        [sys.executable, str(ROOT / script), *rest],
+        [sys.executable, *([script] if script == "-m" else [str(ROOT / script)]), *rest],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -1,6 +1,7 @@
 """Whole small runs in this process: what is written, what resumes, what stops, what is judged."""
 
 import csv
+import hashlib
 import json
 import os
 import signal
@@ -90,6 +91,10 @@ def test_a_run_directory_explains_itself(finished):
     assert manifest["peak_memory_mib"]["process"] > 100
     assert len(manifest["data_fingerprint"]) == 16
     assert sum(manifest["cases"].values()) == 36
+    assert manifest["split"] == {
+        "seed": 0,
+        "sha256": hashlib.sha256(finished.splits_file.read_bytes()).hexdigest(),
+    }
     config = finished.config()
     assert config.trainer.accelerator == "cpu"  # nothing is left as auto
     assert config.model.name == "unet_classic"

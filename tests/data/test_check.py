@@ -1,24 +1,18 @@
 import csv
-import os
-import subprocess
-import sys
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import ROOT, write_png
+from helpers import run_program, write_png
 from lungseg.data.check import inspect
 from lungseg.data.sources import folder
 
 
 def lungseg(*words, cwd):
     """The console script, as a user starts it."""
-    return subprocess.run(
-        [sys.executable, "-m", "lungseg.cli", *words],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    return run_program("-m", "lungseg.cli", *words, cwd=cwd)
 
 
 def rows(path):

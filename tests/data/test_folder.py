@@ -1,7 +1,10 @@
 import shutil
 
+import nibabel
 import numpy as np
 import pytest
+from PIL import Image
+from test_dicom import write_dicom
 
 from helpers import write_png
 from lungseg.config import compose
@@ -40,6 +43,40 @@ def test_split_column_is_the_publishers_split(folder_data):
     rows = "\n".join(f"p{n:02d}.png,{'Training' if n < 8 else 'test'}" for n in range(12))
     (folder_data / "metadata.csv").write_text(f"image,split\n{rows}\n")
     assert [case.split for case in folder.cases(root=str(folder_data))] == ["train"] * 8 + ["test"] * 4
+
+
+def test_columns_of_another_name_are_mapped(folder_data):
+    rows = "\n".join(f"p{n:02d}.png;{n // 2};{'ill' if n % 2 else 'well'}".replace(";", ",") for n in range(12))
+    (folder_data / "metadata.csv").unlink()
+    (folder_data / "cases.csv").write_text(f"picture,subject number,Befund\n{rows}\n")
+    columns = {"file": "picture", "patient": "Subject Number", "class": "befund"}
+    cases = folder.cases(root=str(folder_data), columns=columns)
+    assert [case.patient for case in cases[:4]] == ["0", "0", "1", "1"]
+    assert [case.label for case in cases[:2]] == ["well", "ill"]
+    with pytest.raises(UserError, match=r"data\.columns\.patient=nobody: no such column; there are picture, subject"):
+        folder.cases(root=str(folder_data), columns={**columns, "patient": "nobody"})
+
+
+def test_files_of_every_kind_stand_side_by_side(folder_data):
+    pixels = np.asarray(Image.open(folder_data / "images" / "p01.png"))
+    for n, ending in ((1, "tif"), (2, "jpg"), (3, "dcm"), (4, "nii.gz")):
+        path = folder_data / "images" / f"p{n:02d}.{ending}"
+        pixels = np.asarray(Image.open(path.with_name(f"p{n:02d}.png")))
+        if ending == "tif":
+            Image.fromarray(pixels.astype(np.uint16) * 200).save(path)
+        elif ending == "jpg":
+            Image.fromarray(pixels).save(path, quality=95)
+        elif ending == "dcm":
+            write_dicom(path, pixels.astype(np.int64) * 16)
+        else:
+            nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), path)
+        path.with_name(f"p{n:02d}.png").unlink()
+    cases = folder.cases(root=str(folder_data))
+    assert [case.id for case in cases] == [f"p{n:02d}" for n in range(12)]
+    for case in cases[:5]:
+        image, masks = read_case(case, ["lung"])
+        assert image.shape == (80, 96)
+        assert image[masks[0]].mean() > image[~masks[0]].mean() + 40
 
 
 def _no_root(root):
