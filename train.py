@@ -17,6 +17,9 @@ def job(cfg: DictConfig) -> None:
             f"trainer.devices={cfg.trainer.devices} with -m: each process of a run would start the whole grid again; "
             "use one device per run (trainer.devices=1), or start each run by a command of its own"
         )
+    if hydra.mode == RunMode.MULTIRUN and (cfg.resume or cfg.run_dir):
+        key = "resume" if cfg.resume else "run_dir"
+        raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
     from lungseg.training import train

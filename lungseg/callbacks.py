@@ -65,6 +65,33 @@ def _spread(dataset: CaseDataset, number: int) -> list[int]:
     return turns[:number]
 
 
+class EpochLoss(Callback):
+    """``train/loss_epoch``: the mean over all of an epoch's images, those before an interruption too."""
+
+    def __init__(self) -> None:
+        self.total = torch.zeros(2, dtype=torch.float64)  # loss times images, images
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"total": self.total.tolist()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.total = torch.tensor(state_dict["total"], dtype=torch.float64)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.total = torch.zeros(2, dtype=torch.float64)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss: torch.Tensor = getattr(pl_module, "last_loss")  # noqa: B009
+        number = torch.full_like(loss, len(batch["image"]))
+        self.total = self.total.to(loss.device) + torch.stack([loss * number, number]).double()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        total = trainer.strategy.reduce(self.total.to(pl_module.device), reduce_op="sum")
+        pl_module.log("train/loss_epoch", (total[0] / total[1]).float())
+
+
 class Curves(Callback):
     """``curves.png``: loss and Dice against epoch, redrawn after each."""
 
@@ -105,7 +132,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         if names:
-            axis.legend(frameon=False)
+            axis.legend(frameon=False, loc="best" if title == "loss" else "lower right")
         if title != "loss":
             axis.set_ylim(0, 1)
     with replaced(picture) as partial:

@@ -11,8 +11,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import compose, explain, options, suggestion
+from lungseg.config import compose, options, suggestion
 from lungseg.errors import UsageError, UserError
+from lungseg.usage import explain
 
 HELP = """\
   lungseg data get <name> into=FOLDER             licence, download, checks; or the steps by hand

@@ -3,16 +3,14 @@
 import contextlib
 import difflib
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -80,12 +78,14 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
     In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 1 at the end.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
-    arguments = sys.argv[1:]
-    failures = 0
+    sys.argv[1:] = arguments = _grid_first(sys.argv[1:])
+    failures: list[str] = []
 
     def guarded(config: DictConfig) -> None:
-        nonlocal failures
         grid = HydraConfig.get().mode == RunMode.MULTIRUN
+        name = " ".join(HydraConfig.get().overrides.task)
+        if grid:
+            print(f"\n== run {HydraConfig.get().job.num + 1} of the grid: {name}", flush=True)
         with _one_line_errors(config_name, arguments):
             for key in sorted(OmegaConf.missing_keys(config)):
                 raise UsageError(f"{key}: a value is needed; add {key}=...")
@@ -94,14 +94,20 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
             except UserError as error:
                 if not grid or error.exit_code != 1:
                     raise
-                print(f"error: {error}", file=sys.stderr)
-                failures += 1
+                print(f"error: {error}", file=sys.stderr, flush=True)
+                failures.append(name)
 
     with _one_line_errors(config_name, arguments):
         hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(guarded)()
     if failures:
-        print(f"error: {failures} of the runs failed; the lines above say why", file=sys.stderr)
+        print(f"error: {len(failures)} of the runs failed, as said above: {'; '.join(failures)}", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _grid_first(arguments: Sequence[str]) -> list[str]:
+    """``-m`` before the overrides, where Hydra wants it, wherever it was written."""
+    grid = [word for word in arguments if word in ("-m", "--multirun")]
+    return grid[:1] + [word for word in arguments if word not in ("-m", "--multirun")]
 
 
 @contextlib.contextmanager
@@ -112,30 +118,13 @@ def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
         if "traceback=true" in [argument.lower() for argument in arguments]:
             raise
         usage = not isinstance(error, UserError)
+        from lungseg.usage import explain
+
         print(f"error: {explain(error, config_name, arguments) if usage else error}", file=sys.stderr)
         raise SystemExit(getattr(error, "exit_code", 2)) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
-
-
-def explain(error: Exception, config_name: str, arguments: list[str]) -> str:
-    """One line for an error of Hydra or OmegaConf, with the nearest right name where a name was mistyped."""
-    text = str(error).strip()
-    if match := re.search(r"Could not find '([\w/]+)/([^'/]+)'", text):
-        group, option = match.groups()
-        return f"{group}={option}: no such option{_nearest(option, options(group))}"
-    if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):
-        key = match[1].split("@")[0]
-        return f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}"
-    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
-        return f"{match[1]}: several values; add -m to run a grid of them, or quote the comma"
-    if match := re.search(r"Error merging override (\S+)", text):
-        return f"{match[1]}: {str(error.__cause__).splitlines()[0]}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    full_key = re.search(r"full_key: (\S+)", text)
-    first = lines[0] if lines else type(error).__name__
-    return f"{full_key[1]}: {first}" if full_key else first
 
 
 def options(group: str) -> list[str]:
@@ -147,29 +136,3 @@ def suggestion(name: str, known: list[str]) -> str:
     """The nearest known name, as a question to append to an error; empty where none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    listed = f" (there are: {', '.join(known)})" if known and len(known) <= 20 else ""
-    return listed + suggestion(name, known)
-
-
-def _keys(config_name: str, arguments: list[str]) -> list[str]:
-    """Every key of the config as composed from the arguments that name a group, and every group."""
-    groups = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
-    chosen = [word for word in arguments if word.split("=")[0] in groups and "," not in word]
-    GlobalHydra.instance().clear()
-    config: DictConfig | None = None
-    for overrides in (chosen, []):
-        with contextlib.suppress(HydraException, OmegaConfBaseException):
-            config = compose(overrides, config_name)
-            break
-    return sorted({*groups, *(_dotted(config) if config is not None else [])})
-
-
-def _dotted(node: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in node:
-        yield f"{prefix}{key!s}"
-        child = node._get_node(key)
-        if isinstance(child, DictConfig) and not (child._is_none() or child._is_missing() or child._is_interpolation()):
-            yield from _dotted(child, f"{prefix}{key!s}.")

@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lungseg.config import suggestion
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
 from lungseg.data.dataset import CaseDataset
@@ -24,6 +25,13 @@ from lungseg.trainer import resolve
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config without interpolations and without ``auto``: what will be saved, and enough to build all again."""
     content = plain(cfg)
+    if not 0 <= content["seed"] < 2**32:
+        raise UserError(f"seed={content['seed']}: expected a whole number from 0 to {2**32 - 1}")
+    if content["patience"] is not None and content["patience"] < 1:
+        raise UserError(f"patience={content['patience']}: expected a number of epochs, at least 1, or null for never")
+    rate = content["optim"].get("lr", 1)
+    if not isinstance(rate, int | float) or not rate > 0:
+        raise UserError(f"optim.lr={rate}: expected a number above 0, for example 1e-3")
     content["trainer"] = resolve(content["trainer"])
     content["data"]["workers"] = count_workers(content["data"]["workers"])
     return OmegaConf.create(content)
@@ -111,7 +119,7 @@ def build_module(cfg: DictConfig) -> SegmentationModule:
     net = _instantiate("model", model, in_channels=1, regions=len(cfg.task.regions))
     optimizer, schedule = _instantiate("optim", cfg.optim), _instantiate("schedule", cfg.schedule)
     _try_out(optimizer, schedule)
-    return SegmentationModule(
+    module = SegmentationModule(
         net,
         _instantiate("loss", cfg.loss),
         list(cfg.task.regions),
@@ -120,6 +128,13 @@ def build_module(cfg: DictConfig) -> SegmentationModule:
         seed=cfg.seed,
         channels_last=cfg.trainer.channels_last,
     )
+    known = [f"val/{name}" for name in module.overlap.names()]
+    if cfg.monitor not in known:
+        raise UserError(
+            f"monitor={cfg.monitor}: nothing of that name is measured{suggestion(cfg.monitor, known)}; "
+            f"there are {', '.join(known)}"
+        )
+    return module
 
 
 def _try_out(optimizer: MakeOptimizer, schedule: MakeSchedule) -> None:

@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
 from lungseg import loggers, output
 from lungseg.cropping import cropper_of, lung_boxes
-from lungseg.data.case import Case, checksum, fingerprint
+from lungseg.data.case import Case, fingerprint
 from lungseg.data.read import Mask
-from lungseg.data.split import load_splits, require_regions, seen_images
 from lungseg.errors import UsageError, UserError
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.judge import Judgement, judge
@@ -23,12 +22,10 @@ from lungseg.inference import predict
 from lungseg.module import SegmentationModule
 from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
-from lungseg.source import LOADING, PREPROCESSING, SPLITTING, build_cases
+from lungseg.selection import KEPT, Selection, select
 from lungseg.trainer import device, resolve
 
 log = logging.getLogger("lungseg")
-
-KEPT = (*PREPROCESSING, *SPLITTING, *LOADING)  # what is the run's own, whatever data it is judged on
 
 
 def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
@@ -41,18 +38,20 @@ def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
             raise UsageError(f"{key}: a run is judged with the preprocessing that it was trained with; leave it out")
     run = open_run(options.run)
     cfg = run.config()
+    if options.batch_size is not None and options.batch_size < 1:
+        raise UserError(f"batch_size={options.batch_size}: expected a whole number, at least 1")
     module, epoch = rebuild(run, cfg)
+    _tell_unfinished(run, cfg, epoch)
     cfg.trainer = resolve({**cfg.trainer, "accelerator": options.accelerator})
-    cfg.data.batch_size = options.batch_size or cfg.data.batch_size
-    cases, split = _choose(run, cfg, options)
+    cfg.data.batch_size = cfg.data.batch_size if options.batch_size is None else options.batch_size
+    selection = select(run, cfg, options)
     writers = loggers.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
     try:
         return judge_run(
             run,
             cfg,
             module,
-            cases,
-            split,
+            selection,
             epoch,
             writers=writers,
             threshold=options.threshold,
@@ -63,50 +62,18 @@ def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
         loggers.finish(writers)
 
 
-def _choose(run: Run, cfg: DictConfig, options: DictConfig) -> tuple[list[Case], str]:
-    """The run's own split, or the cases of another data set that the run was not trained on; sets ``cfg.data``."""
-    split = options.split
-    if split not in (None, "test", "val", "all"):
-        why = "a score on training images says nothing of new patients; " if split == "train" else ""
-        raise UserError(f"split={split}: {why}expected test, val or all")
-    if options.data is not None:
-        other = "_target_" in options.data
-        kept = {key: cfg.data[key] for key in KEPT if key in cfg.data}
-        base = {} if other else dict(cfg.data)
-        given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
-        cfg.data = OmegaConf.create({**base, **given, **kept})
-    cases = build_cases(cfg.data)
-    if fingerprint(cases) == run.manifest()["data_fingerprint"]:
-        if split == "all":
-            raise UserError("split=all: this is the data that the run was trained on; expected test or val")
-        chosen = load_splits(cases, run.splits_file)[split or "test"]
-    else:
-        chosen = _unseen(run, [case for case in cases if split in (None, "all") or case.split == split])
-        if not chosen:
-            raise UserError(f"data={cfg.data.name}: no case to judge with split={split}; use split=all or other data")
-    require_regions({split or "all": chosen}, cfg.task.regions)
-    return chosen, split or ("test" if fingerprint(cases) == run.manifest()["data_fingerprint"] else "all")
-
-
-def _unseen(run: Run, cases: list[Case]) -> list[Case]:
-    """Without the images that the run was trained or selected on."""
-    seen = seen_images(run.splits_file)
-    unseen = [case for case in cases if checksum(case.image) not in seen]
-    if len(unseen) < len(cases):
-        log.info(
-            "%d of %d cases left out: the run was trained on these images",
-            len(cases) - len(unseen),
-            len(cases),
-        )
-    return unseen
+def _tell_unfinished(run: Run, cfg: DictConfig, epoch: int) -> None:
+    status = run.manifest().get("status")
+    if status != "finished":
+        log.info("this run is not finished (%s): the best weights so far, of epoch %d of %s, are judged",
+                 status, epoch + 1, cfg.trainer.max_epochs)  # fmt: skip
 
 
 def judge_run(
     run: Run,
     cfg: DictConfig,
     module: SegmentationModule,
-    cases: list[Case],
-    split: str,
+    selection: Selection,
     epoch: int,
     *,
     writers: Sequence[Logger],
@@ -115,7 +82,8 @@ def judge_run(
     out: str | None = None,
 ) -> Judgement:
     """Judge, print the table and where things lie, and hand both to the loggers."""
-    name = f"{cfg.data.name}-{split}" + (f"-{tta}" if tta != "none" else "")
+    cases = selection.cases
+    name = selection.name + (f"-{tta}" if tta != "none" else "")
     name += f"-threshold{threshold:g}" if threshold != 0.5 else ""
     regions = list(cfg.task.regions)
     cropper = cropper_of(run, cfg.data.get("crop"))
@@ -134,9 +102,12 @@ def judge_run(
         "task": cfg.task.name,
         "model": cfg.model.name,
         "data": cfg.data.name,
-        "split": split,
+        "data_options": plain(cfg.data),
+        "data_fingerprint": fingerprint(cases),
+        "split": selection.split,
         "tta": tta,
         "epoch": epoch + 1,
+        "status": run.manifest().get("status"),
         "on_training_images": cfg.data.overfit is not None,
     }
     directory = Path(out) if out else run.path / "evaluation" / name

@@ -43,7 +43,8 @@ def log_overlays(
 ) -> None:
     """Pictures; in W&B with masks of reference and prediction that can be switched on and off."""
     for run in _wandb_runs(loggers):
-        images = [_wandb_image(overlay) for overlay in overlays]
+        side = tuple(max(overlay.image.shape[axis] for overlay in overlays) for axis in (0, 1)) if overlays else (0, 0)
+        images = [_wandb_image(overlay, side) for overlay in overlays]
         run.log({key: images, **({} if epoch is None else {"epoch": epoch, "trainer/global_step": step})})
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
@@ -85,13 +86,15 @@ def _wandb_runs(loggers: Sequence[Logger]) -> Iterator[wandb.Run]:
             yield logger.experiment
 
 
-def _wandb_image(overlay: Overlay) -> wandb.Image:
+def _wandb_image(overlay: Overlay, shape: tuple[int, ...]) -> wandb.Image:
+    """Black below and on the right up to ``shape``: W&B shows only pictures of one size side by side."""
+    margins = [(0, wanted - side) for wanted, side in zip(shape, overlay.image.shape, strict=True)]
     names = {0: "background", **{k + 1: region for k, region in enumerate(overlay.dice)}}
     masks = {
-        which: {"mask_data": _innermost(regions), "class_labels": names}
+        which: {"mask_data": np.pad(_innermost(regions), margins), "class_labels": names}
         for which, regions in (("prediction", overlay.prediction), ("reference", overlay.reference))
     }
-    return wandb.Image(overlay.image, masks=masks, caption=overlay.caption)
+    return wandb.Image(np.pad(overlay.image, margins), masks=masks, caption=overlay.caption)
 
 
 def _innermost(regions: Mask) -> Gray:

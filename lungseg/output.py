@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
 
+LIBRARIES = ("pytorch_lightning", "lightning_fabric")
 NOISE = (  # true of this program by design, of no use to its user
     ".*does not have many workers.*",
     ".*in eval mode at the start of training.*",
@@ -28,7 +29,7 @@ def rank() -> int:
 
 
 def to_screen() -> None:
-    """Rank zero's messages to standard output; the libraries' own chatter to the log file alone."""
+    """Rank zero's messages to standard output; the libraries' warnings to the log file alone."""
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     log = logging.getLogger("lungseg")
@@ -39,8 +40,9 @@ def to_screen() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
-    for name in ("pytorch_lightning", "lightning_fabric"):
+    for name in LIBRARIES:
         library = logging.getLogger(name)
+        library.setLevel(logging.WARNING)
         library.handlers.clear()
         library.propagate = False
 
@@ -64,7 +66,7 @@ def to_file(path: Path) -> Iterator[None]:
         return
     handler = LogFile(path, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    writers = [logging.getLogger(name) for name in ("lungseg", "pytorch_lightning", "lightning_fabric")]
+    writers = [logging.getLogger(name) for name in ("lungseg", *LIBRARIES)]
     for writer in writers:
         writer.addHandler(handler)
     try:

@@ -43,6 +43,9 @@ def progress_bar() -> ProgressBar:
 class EpochLines(Callback):
     """One line an epoch, to the screen and the log file."""
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.monotonic()  # a resumed epoch has no start
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.monotonic()
 
@@ -55,5 +58,5 @@ class EpochLines(Callback):
             values.get("train/loss_epoch", float("nan")),
             values.get("val/loss", float("nan")),
             values.get("val/dice", float("nan")),
-            time.monotonic() - getattr(self, "_started", time.monotonic()),
+            time.monotonic() - self._started,
         )

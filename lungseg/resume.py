@@ -15,7 +15,8 @@ def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
     cfg = run.config()
     if run.manifest().get("status") == "finished":
         raise UserError(
-            f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}"
+            f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}, "
+            "or start a new run to train longer"
         )
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")

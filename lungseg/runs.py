@@ -129,6 +129,10 @@ def create_run(path: str | None, name: str) -> Run:
 def open_run(path: str, key: str = "run") -> Run:
     """A run that was trained before; what is missing is said."""
     run = Run(Path(path))
+    if run.path.is_file():
+        above = next((folder for folder in run.path.parents if (folder / "config.yaml").is_file()), None)
+        hint = f", here {key}={above}" if above else ""
+        raise UserError(f"{key}={path}: is a file; expected a run directory, as train.py prints it at its end{hint}")
     if not run.path.is_dir():
         raise UserError(f"{key}={path}: no such directory; expected a run directory, as train.py prints it at its end")
     if not run.config_file.is_file():

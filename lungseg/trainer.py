@@ -10,10 +10,17 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lungseg.errors import UserError
 
+ACCELERATORS = ("auto", "cpu", "gpu")
+
 
 def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
     """Replace every ``auto`` by what this machine has, so that the saved config says what was used."""
     found = dict(options)
+    for key, least in (("max_epochs", 1), ("accumulate_grad_batches", 1)):
+        if key in found and (not isinstance(found[key], int) or found[key] < least):
+            raise UserError(f"trainer.{key}={found[key]}: expected a whole number, at least {least}")
+    if found["accelerator"] not in ACCELERATORS:
+        raise UserError(f"accelerator={found['accelerator']}: expected one of {', '.join(ACCELERATORS)}")
     gpu = torch.cuda.is_available()
     if found["accelerator"] == "auto":
         found["accelerator"] = "gpu" if gpu else "cpu"

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, LearningRateMonitor
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 
 from lungseg import loggers, output, trainer
-from lungseg.callbacks import Curves, Overlays, Throughput
+from lungseg.callbacks import Curves, EpochLoss, Overlays, Throughput
 from lungseg.checkpoints import AtomicIO, KeepCheckpoints, load_checkpoint
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
-from lungseg.data.case import fingerprint
+from lungseg.data.case import Case, fingerprint
 from lungseg.data.datamodule import SegmentationData
-from lungseg.data.split import Splits, load_splits, save_splits
+from lungseg.data.split import Splits, copies_across, load_splits, save_splits
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_data, build_module, plain, resolved
@@ -32,6 +32,7 @@ from lungseg.module import SegmentationModule
 from lungseg.progress import EpochLines, progress_bar
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
+from lungseg.selection import Selection
 from lungseg.source import build_cases, build_splits
 
 log = logging.getLogger("lungseg")
@@ -55,7 +56,7 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     boxes = lung_boxes(cropper, cases, cfg.trainer, show=output.rank() == 0) if cropper else None
     data = build_data(cfg, splits, boxes, show=output.rank() == 0)
     module = build_module(cfg)
-    run = earlier or _new_run(cfg, splits, data, cropper)
+    run = earlier or _new_run(cfg, cases, splits, data, cropper)
     with output.to_file(run.log_file):
         fitter = _fit(cfg, run, module, data)
         if fitter.is_global_zero:
@@ -64,7 +65,9 @@ def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
     return run
 
 
-def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData, cropper: Run | None) -> Run:
+def _new_run(
+    cfg: DictConfig, cases: Sequence[Case], splits: Splits, data: SegmentationData, cropper: Run | None
+) -> Run:
     """A directory that says what is about to be trained; made only now that all else is known to be right."""
     if output.rank() != 0:
         path = os.environ.get(RUN_DIR) or cfg.run_dir
@@ -74,7 +77,7 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData, cropper: R
     run = create_run(cfg.run_dir, f"{cfg.task.name}-{cfg.model.name}-{arm(cfg)}")
     os.environ[RUN_DIR] = str(run.path)
     try:
-        _describe(run, cfg, splits, data)
+        _describe(run, cfg, cases, splits, data)
         if cropper is not None:
             keep_cropper(cropper, run)
             tell_overlap(cropper, splits["test"])
@@ -84,18 +87,17 @@ def _new_run(cfg: DictConfig, splits: Splits, data: SegmentationData, cropper: R
     return run
 
 
-def _describe(run: Run, cfg: DictConfig, splits: Splits, data: SegmentationData) -> None:
+def _describe(run: Run, cfg: DictConfig, cases: Sequence[Case], splits: Splits, data: SegmentationData) -> None:
     write_atomically(run.config_file, OmegaConf.to_yaml(cfg))
     save_splits(splits, run.splits_file)
     save_mean_mask(mean_mask(data.train_set.masks(), data.val_set.masks()), run.baseline_file)
-    everyone = [case for cases in splits.values() for case in cases]
     run.update_manifest(
         status="running",
         **environment(trainer.device_name(cfg.trainer)),
         seed=cfg.seed,
-        data_fingerprint=fingerprint(everyone),
+        data_fingerprint=fingerprint(cases),
         split={"seed": cfg.data.split_seed, "sha256": hashlib.sha256(run.splits_file.read_bytes()).hexdigest()},
-        cases={name: len(cases) for name, cases in splits.items()},
+        cases={name: len(side) for name, side in splits.items()},
     )
 
 
@@ -142,17 +144,20 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
     trained = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in module.parameters())
     log.info(
-        "%s with %s (%s, %.1f of %.1f million weights trained) on %s: %d train, %d val cases, %s",
+        "%s with %s (%s, %s of %s weights trained) on %s: %d train, %d val, %d test cases, %s",
         cfg.task.name,
         cfg.model.name,
         arm(cfg),
-        trained / 1e6,
-        total / 1e6,
+        f"{trained:,}",
+        f"{total:,}",
         cfg.data.name,
         len(data.train_set),
         len(data.val_set),
+        len(data.splits["test"]),
         trainer.device_name(cfg.trainer),
     )
+    if said := copies_across(data.splits):
+        log.info("%s", said)
     if cfg.data.overfit is not None:
         log.info("data.overfit=%d: validation is on training images; these numbers are no result", cfg.data.overfit)
     log.info("run directory %s", run.path)
@@ -164,8 +169,8 @@ def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData) -> list[Callba
         Overlays(run, data.val_set),
         Curves(run),
         Throughput(run),
+        EpochLoss(),
         EpochLines(),
-        LearningRateMonitor(),
         progress_bar(),
     ]
     if cfg.patience is not None:
@@ -181,9 +186,10 @@ def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits,
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
     log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
+    selection = Selection(splits["test"], "test", f"{cfg.data.name}-test")
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        judge_run(run, cfg, module, splits["test"], "test", best["epoch"], writers=fitter.loggers)
+        judge_run(run, cfg, module, selection, best["epoch"], writers=fitter.loggers)
     except KeyboardInterrupt:
         raise Stopped(
             f"training is finished, its test was stopped; do it by: python evaluate.py run={run.path}",

@@ -73,7 +73,7 @@ def draw_sheet(overlays: Sequence[Overlay], title: str = "") -> Rgb:
 
 def _contours(image: Rgb, truth: Mask, found: Mask) -> Rgb:
     drawn = image.copy()
-    for mask, colour, thickness in ((truth, REFERENCE, 3), (found, PREDICTION, 1)):
+    for mask, colour, thickness in ((truth, REFERENCE, 4), (found, PREDICTION, 2)):
         lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, lines, -1, colour, thickness, cv2.LINE_8)
     return drawn

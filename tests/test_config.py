@@ -53,7 +53,11 @@ def test_the_grid_has_the_models_and_tasks_of_the_field():
         (["seed=x"], ["seed=x", "Integer"]),
         (["model=unet,deeplabv3"], ["-m"]),
         (["data=folder"], ["data.root", "data.root=..."]),
-        (["unet"], ["unet"]),
+        (["unet"], ["unet", "expected KEY=VALUE"]),
+        (["data=folder", "data.root=a=b,c"], ["data.root", """put it into two pairs of quotes: 'data.root="a=b,c"'"""]),
+        (["logger=[wandb,foo]"], ["logger=foo: no such option", "tensorboard"]),
+        (["-m", "resume=x", "seed=1,2"], ["resume= with -m"]),
+        (["seed=1,2", "-m", "run_dir=x"], ["run_dir= with -m"]),
     ],
 )
 def test_a_mistyped_option_is_one_line_with_the_nearest_right_one(words, parts, tmp_path):
@@ -99,6 +103,28 @@ def test_help_of_evaluate_lists_the_data_sets(tmp_path):
     result = run_program("evaluate.py", "--help", cwd=tmp_path)
     assert result.returncode == 0
     assert f"Data sets: {', '.join(options('data'))}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["run=x", "task=lung"], ["task: no such key or group", "threshold"]),
+        (["runs/x"], ["runs/x: expected KEY=VALUE, for example run=runs/my_run"]),
+        (["run=x", "threshold=abc"], ["threshold=abc: expected a number"]),
+        (["run=x", "modle=unet"], ["modle: no such key or group"]),
+    ],
+)
+def test_evaluate_says_what_it_takes(words, parts, tmp_path):
+    result = run_program("evaluate.py", *words, cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert all(part in result.stderr for part in parts), result.stderr
+
+
+def test_a_quoted_value_reaches_the_program(tmp_path):
+    result = run_program("train.py", "data=folder", 'data.root="a=b,c [x]"', cwd=tmp_path)
+    assert result.returncode == 1
+    assert "error: data.root=a=b,c [x]: no such folder" in result.stderr
 
 
 def test_evaluate_without_a_run_says_what_is_needed(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -152,8 +153,7 @@ def test_a_stopped_run_goes_on_to_bit_identical_weights(finished, tmp_path, stop
     assert equal(weights(run), weights(finished))
     assert equal(weights(run, "best"), weights(finished, "best"))
     assert run.manifest()["status"] == "finished"
-    rows = [row["epoch"] for row in csv.DictReader(run.metrics_file.open()) if row.get("val/dice")]
-    assert rows == ["1", "2", "3"]
+    assert run.metrics_file.read_text() == finished.metrics_file.read_text()  # the epoch that was cut, too
 
 
 @pytest.mark.parametrize(
@@ -321,3 +321,81 @@ def test_evaluate_names_what_is_wrong_with_a_run(finished, tmp_path):
         evaluate(compose([f"run={tmp_path / 'x'}"], "evaluate"))
     with pytest.raises(UserError, match=r"holds no config\.yaml"):
         evaluate(compose([f"run={tmp_path}"], "evaluate"))
+
+
+def test_two_other_data_sets_are_judged_into_folders_of_their_own(finished, folder_data, tmp_path):
+    other = shutil.copytree(folder_data, tmp_path / "other")
+    (other / "images" / "p03.png").unlink()
+    for region in ("lung", "infection"):
+        (other / f"{region}_masks" / "p03.png").unlink()
+    found = [judged(finished, "data=folder", f"data.root={root}") for root in (folder_data, other)]
+    assert found[0].directory != found[1].directory
+    assert [one.summary["data_options"]["root"] for one in found] == [str(folder_data), str(other)]
+    assert [len(one.rows) for one in found] == [12, 11]
+
+
+def test_films_saved_anew_under_their_own_names_are_told(folder_data, tmp_path, capsys):
+    run = fit(tmp_path / "run", "~data.count", "~data.pixels", "data=folder", f"data.root={folder_data}")
+    anew = shutil.copytree(folder_data, tmp_path / "anew")
+    for path in (anew / "images").iterdir():
+        Image.open(path).save(path.with_suffix(".jpg"), quality=90)
+        path.unlink()
+    judged(run, "data=folder", f"data.root={anew}")
+    seen = sum(run.manifest()["cases"][side] for side in ("train", "val"))
+    assert f"{seen} of these cases have the name of a training case but other bytes" in capsys.readouterr().out
+
+
+def test_a_run_that_was_stopped_is_judged_with_a_word_about_it(tmp_path, stop_at, capsys):
+    stop_at(12)
+    with pytest.raises(Stopped):
+        fit(tmp_path / "cut")
+    found = judged(Run(tmp_path / "cut"))
+    assert "this run is not finished (stopped): the best weights so far, of epoch 1 of 3" in capsys.readouterr().out
+    assert found.summary["status"] == "stopped"
+
+
+def test_copies_on_two_sides_are_told_when_training_starts(folder_data, tmp_path, capsys):
+    for n in range(12):
+        shutil.copy(folder_data / "images" / "p00.png", folder_data / "images" / f"p{n:02d}.png")
+    fit(tmp_path / "run", "~data.count", "~data.pixels", "data=folder", f"data.root={folder_data}")
+    assert "images stand on two sides of the split, byte for byte" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=-1"], "seed=-1: expected a whole number from 0"),
+        (["seed=99999999999999"], "seed=99999999999999"),
+        (["trainer.max_epochs=0"], r"trainer\.max_epochs=0: expected a whole number, at least 1"),
+        (["trainer.max_epochs=-1"], r"trainer\.max_epochs=-1"),
+        (["optim.lr=0"], r"optim\.lr=0: expected a number above 0"),
+        (["optim.lr=abc"], r"optim\.lr=abc"),
+        (["data.workers=1000"], r"data\.workers=1000: expected auto or a number"),
+        (["data.val=1"], r"data\.val=1: expected a share"),
+        (["data.val=0.5", "data.test=0.6"], "leave nothing to train on"),
+        (["patience=0"], "patience=0: expected a number of epochs"),
+        (["monitor=val/lung/dise"], "val/lung/dise: nothing of that name is measured; did you mean val/lung/dice?"),
+        (["data.aspect=crop"], r"data\.aspect=crop: expected squash or pad"),
+        (["data.normalise=mean"], r"data\.normalise=mean: expected imagenet"),
+        (["data.limit=0"], r"data\.limit=0: expected a number of cases"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_before_anything_is_made(tmp_path, words, message):
+    with pytest.raises(UserError, match=message) as caught:
+        fit(tmp_path / "run", *words)
+    assert len(str(caught.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["batch_size=0"], "batch_size=0: expected"),
+        (["accelerator=xyz"], "accelerator=xyz: expected one of auto, cpu, gpu"),
+        (["out=/dev/null/x"], "/dev/null/x: cannot be made"),
+        (["out=/dev/null"], "/dev/null: cannot be made"),
+    ],
+)
+def test_evaluate_refuses_values_that_cannot_be(finished, words, message):
+    with pytest.raises(UserError, match=message):
+        judged(finished, *words)

@@ -1,7 +1,7 @@
 """``lungseg data audit``: copies across the split, and classes that can be told without looking at a chest."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,14 @@ from typing import Any
 from omegaconf import DictConfig
 from PIL import Image
 
-from lungseg.commands.tables import path_of, write_table
+from lungseg.commands.tables import aligned, path_of, write_table
 from lungseg.contact_sheet import draw_contacts
+from lungseg.data.case import SPLITS, Case
 from lungseg.data.check import shrunk
-from lungseg.data.leaks import Pair, across, find_pairs
+from lungseg.data.leaks import Pair, across, find_pairs, look_at
 from lungseg.data.read import read_image
+from lungseg.data.shortcuts import Shortcut, find_shortcuts
+from lungseg.data.split import Splits
 from lungseg.files import replaced
 from lungseg.source import build_cases, build_splits
 
@@ -24,19 +27,44 @@ DRAWN = 200  # pairs of twins that get a picture
 
 
 def audit(data: DictConfig, out: Path) -> int:
-    """Pairs of twins with a picture each, and shortcuts; 1 if a twin is on another side of the split."""
+    """Pairs of twins with a picture each, shared patients, shortcuts; 1 if anything stands on two sides."""
     cases = build_cases(data)
-    splits = build_splits(cases, data)
-    pairs = find_pairs(cases)
-    leaks = across(pairs, splits)
-    same = sum(pair.first.patient == pair.second.patient for pair in pairs)
-    log.info("%s: %d cases, %d pairs of twins, %d of one patient", data.name, len(cases), len(pairs), same)
-    log.info("%d of the pairs stand across the split\n", len(leaks))
+    splits, shared = _sides(cases, data)
+    looks = look_at(cases)
+    pairs = find_pairs(cases, [look.descriptor for look in looks])
     out.mkdir(parents=True, exist_ok=True)
+    leaks = across(pairs, splits)
+    _tell_twins(data.name, cases, pairs, leaks)
+    if shared:
+        log.info("patients on two sides of the split: %d, first %s", len(shared), ", ".join(shared[:TOLD]))
     side = {case.id: name for name, group in splits.items() for case in group}
-    rows = [_twin_row(number, pair, side) for number, pair in enumerate(_sorted(pairs, leaks), start=1)]
+    ranked = _ranked(pairs, leaks)
+    rows = [_twin_row(number, pair, side) for number, pair in enumerate(ranked, start=1)]
     write_table(rows, out / "twins.csv", ("pair", "first", "second"))
-    _draw_pairs(_sorted(pairs, leaks), side, out / "twins")
+    _draw_pairs(ranked, side, out / "twins")
+    shortcuts = find_shortcuts([look.traits for look in looks], [c.label for c in cases], [c.patient for c in cases])
+    _tell_shortcuts(shortcuts, out)
+    log.info("twins      %s", out / "twins.csv")
+    return int(bool(leaks or shared))
+
+
+def _sides(cases: list[Case], data: DictConfig) -> tuple[Splits, list[str]]:
+    """The split that training would use, and the patients on two sides of the publisher's, which it would refuse."""
+    owners: dict[str, set[str | None]] = defaultdict(set)
+    for case in cases:
+        owners[case.patient].add(case.split)
+    shared = sorted(patient for patient, sides in owners.items() if len(sides) > 1)
+    if shared:
+        return {name: [case for case in cases if case.split == name] for name in SPLITS}, shared
+    return build_splits(cases, data), []
+
+
+def _tell_twins(
+    name: str, cases: Sequence[Case], pairs: Sequence[Pair], leaks: Sequence[tuple[Pair, str, str]]
+) -> None:
+    same = sum(pair.first.patient == pair.second.patient for pair in pairs)
+    log.info("%s: %d cases, %d pairs of twins, %d of one patient", name, len(cases), len(pairs), same)
+    log.info("%d of the pairs stand across the split\n", len(leaks))
     sides = Counter(" and ".join(sorted((one, other))) for _, one, other in leaks)
     for names, number in sorted(sides.items()):
         log.info("twins in %s: %d pairs", names, number)
@@ -44,12 +72,27 @@ def audit(data: DictConfig, out: Path) -> int:
         log.info("  %s, likeness %.3f: %s: %s", pair.kind, pair.likeness, one, path_of(pair.first))
         log.info("    and %s: %s", other, path_of(pair.second))
     if leaks:
-        log.info("  data.drop_leaks=true leaves them out of training")
-    log.info("\ntwins     %s", out / "twins.csv")
-    return int(bool(leaks))
+        log.info("  data.drop_leaks=true leaves them out of training\n")
 
 
-def _sorted(pairs: Sequence[Pair], leaks: Sequence[tuple[Pair, str, str]]) -> list[Pair]:
+def _tell_shortcuts(shortcuts: Sequence[Shortcut], out: Path) -> None:
+    """How well the class is told without looking at a chest; a net may learn that in place of anatomy."""
+    rows = [["the class is told by", "balanced accuracy", "chance", "p", ""]]
+    for one in shortcuts:
+        word = "a shortcut" if one.found else ""
+        rows.append([one.family, f"{one.accuracy:.2f}", f"{one.chance:.2f}", f"{one.p:.3f}", word])
+    log.info("%s\n", aligned(rows))
+    for one in shortcuts:
+        if one.found:
+            log.info("%s: %s", one.family, ", ".join(f"{label} {value}" for label, value in one.typical.items()))
+    table = [
+        {"family": s.family, "accuracy": s.accuracy, "chance": s.chance, "p": s.p, "found": s.found} for s in shortcuts
+    ]
+    write_table(table, out / "shortcuts.csv", ("family", "accuracy", "chance", "p", "found"))
+    log.info("shortcuts  %s", out / "shortcuts.csv")
+
+
+def _ranked(pairs: Sequence[Pair], leaks: Sequence[tuple[Pair, str, str]]) -> list[Pair]:
     """Those across the split first."""
     first = [pair for pair, _, _ in leaks]
     return first + [pair for pair in pairs if pair not in first]

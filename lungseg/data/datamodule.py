@@ -112,8 +112,9 @@ def count_workers(workers: int | str) -> int:
     if workers == "auto":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(cores - 1, 8)
-    if not isinstance(workers, int) or workers < 0:
-        raise UserError(f"data.workers={workers}: expected auto or a number of processes, 0 for none")
+    most = max(64, 4 * (os.cpu_count() or 1))
+    if not isinstance(workers, int) or not 0 <= workers <= most:
+        raise UserError(f"data.workers={workers}: expected auto or a number of processes from 0 (none) to {most}")
     return workers
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from lungseg.data.case import Case, fingerprint
+from lungseg.data.case import Case, files, fingerprint
 from lungseg.data.pack import packs_folder
 from lungseg.data.read import read_image
+from lungseg.data.shortcuts import Traits, traits
 from lungseg.data.split import Splits
 from lungseg.data.twins import Descriptor, describe, find_twins
 from lungseg.files import write_atomically
@@ -32,33 +33,39 @@ class Pair:
     likeness: float
 
 
-def find_pairs(cases: Sequence[Case], show: bool = True) -> list[Pair]:
+def find_pairs(cases: Sequence[Case], descriptors: Sequence[Descriptor] | None = None, show: bool = True) -> list[Pair]:
     """All pairs of twins, the surest first; kept, so that the same files are read but once."""
     by_id = {case.id: case for case in cases}
     key = hashlib.sha256(f"{VERSION}{fingerprint(cases)}".encode()).hexdigest()[:24]
     kept = packs_folder() / f"twins-{key}.json"
     if kept.is_file():
-        return [
-            Pair(by_id[one], by_id[other], kind, likeness)
-            for one, other, kind, likeness in json.loads(kept.read_text())
-        ]
-    twins = find_twins(describe_all(cases, show))
+        rows = json.loads(kept.read_text())
+        return [Pair(by_id[one], by_id[other], kind, likeness) for one, other, kind, likeness in rows]
+    twins = find_twins([look.descriptor for look in look_at(cases, show)] if descriptors is None else descriptors)
     pairs = [Pair(cases[twin.first], cases[twin.second], twin.kind, round(twin.likeness, 4)) for twin in twins]
-    rows = [(pair.first.id, pair.second.id, pair.kind, pair.likeness) for pair in pairs]
-    write_atomically(kept, json.dumps(rows))
+    write_atomically(kept, json.dumps([(p.first.id, p.second.id, p.kind, p.likeness) for p in pairs]))
     return pairs
 
 
-def describe_all(cases: Sequence[Case], show: bool = True) -> list[Descriptor]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is kept of an image that was read once."""
+
+    descriptor: Descriptor
+    traits: Traits
+
+
+def look_at(cases: Sequence[Case], show: bool = True) -> list[Look]:
     """In the cases' order, by all cores."""
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool:
-        found = pool.map(_describe, cases, chunksize=32)
+        found = pool.map(_look, cases, chunksize=32)
         return list(tqdm(found, "comparing", len(cases), leave=False, disable=None if show else True))
 
 
-def _describe(case: Case) -> Descriptor:
-    return describe(read_image(case.image))
+def _look(case: Case) -> Look:
+    image = read_image(case.image)
+    return Look(describe(image), traits(image, next(iter(files(case.image)), None)))
 
 
 def across(pairs: Sequence[Pair], splits: Splits) -> list[tuple[Pair, str, str]]:

@@ -11,7 +11,7 @@ ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", "
 
 def stem(path: Path) -> str:
     """The name without its ending; ``.nii.gz`` is one ending."""
-    return path.name[: -len(ending(path))] if ending(path) else path.name
+    return path.name[: -len(ending(path))] if ending(path) in ENDINGS else path.name
 
 
 def ending(path: Path) -> str:
@@ -46,6 +46,8 @@ def existing(root: str, holding: str) -> Path:
 
 
 def require_images(images: Mapping[str, Path], folder: Path, root: str) -> None:
+    if not folder.is_dir():
+        raise UserError(f"data.root={root}: has no folder {folder.name}; expected the X-rays in {folder}")
     if not images:
         raise UserError(
             f"data.root={root}: {folder} holds no picture ({', '.join(sorted(ENDINGS))}); "

@@ -119,6 +119,8 @@ def decode(path: Path) -> NDArray[Any]:
         raise UserError(f"{path}: no such file; the data changed while it was read, start again") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = "of no known format"
         raise UserError(
             f"{path}: cannot be decoded as an image ({_without_path(reason, path)}); "
             "copy or download the file again, or remove it"

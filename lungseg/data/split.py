@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungseg.data.case import SPLITS, Case, checksum
+from lungseg.data.case import SPLITS, Case, checksum, files
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
 
@@ -22,6 +22,11 @@ def split_cases(
     Where the publisher gave no ``val`` (or no ``test``), its share is taken from the patients of ``train``. With
     ``folds``, part ``fold`` of the patients is the test, or, beside a publisher's test, the validation.
     """
+    for name, share in (("val", val), ("test", test)):
+        if not isinstance(share, int | float) or not 0 < share < 1:
+            raise UserError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
+    if val + test >= 1:
+        raise UserError(f"data.val={val} and data.test={test} leave nothing to train on; their sum must be below 1")
     _require_unique_ids(cases)
     unsplit = [case for case in cases if case.split is None]
     if unsplit and len(unsplit) < len(cases):
@@ -71,8 +76,6 @@ def _strata(cases: Sequence[Case]) -> dict[str, list[str]]:
 
 def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list[Case], list[Case]]:
     """Rest and taken: about ``share`` of each class's patients, at least one where there are two."""
-    if not 0 < share < 1:
-        raise UserError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
     strata = _strata(cases)
     taken: set[str] = set()
     generator = np.random.default_rng([seed, 17])
@@ -81,9 +84,10 @@ def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list
         number = min(max(round(len(patients) * share), 1), len(patients) - 1)
         taken.update(generator.permutation(patients)[:number].tolist())
     if not taken:
+        everyone = sum(map(len, strata.values()))
         raise UserError(
-            f"the data has {sum(map(len, strata.values()))} patients in {len(strata)} classes: too few to set a {name} "
-            "split apart; two patients in a class are the least"
+            f"{len(cases)} cases of {everyone} patients in {len(strata)} classes: too few to set a {name} split apart, "
+            "which takes two patients of a class; is the column of patients right, or data.limit too small?"
         )
     return [c for c in cases if c.patient not in taken], [c for c in cases if c.patient in taken]
 
@@ -124,12 +128,33 @@ def require_regions(splits: Splits, regions: Sequence[str]) -> None:
         for case in cases:
             missing = [region for region in regions if region not in case.masks]
             if missing:
-                total = sum(missing[0] not in c.masks for all_ in splits.values() for c in all_)
-                has = ", ".join(sorted(case.masks)) or "none"
+                everyone = [c for side in splits.values() for c in side]
+                bare = sum(missing[0] not in c.masks for c in everyone)
                 raise UserError(
-                    f"case {case.id} has no {missing[0]} mask, which this task needs ({total} such cases; masks there: "
-                    f"{has}); choose another task=... or add the masks"
+                    f"{case.id} ({_place(case)}) has no {missing[0]} mask, which this task needs; {bare} of "
+                    f"{len(everyone)} cases lack it: choose another task=..., add the masks or leave those images out"
                 )
+
+
+def _place(case: Case) -> str:
+    return next((str(path) for path in files(case.image)), "computed")
+
+
+def copies_across(splits: Splits) -> str | None:
+    """A sentence on files that stand on two sides byte for byte; None where there is none."""
+    owner: dict[str, tuple[str, str]] = {}
+    found = []
+    for name in ("test", "val", "train"):
+        for case in splits[name]:
+            seen, first = owner.setdefault(checksum(case.image), (name, case.id))
+            if seen != name:
+                found.append(f"{case.id} ({name}) and {first} ({seen})")
+    if not found:
+        return None
+    return (
+        f"{len(found)} images stand on two sides of the split, byte for byte, first {found[0]}: scores flatter; "
+        "data.drop_leaks=true leaves them out of training"
+    )
 
 
 def save_splits(splits: Splits, path: Path) -> None:
@@ -157,6 +182,12 @@ def seen_images(path: Path) -> set[str]:
     """What the images are that weights were trained or chosen on, as ``checksum`` says it."""
     saved = _read(path)
     return {*saved["train"].values(), *saved["val"].values()}
+
+
+def seen_ids(path: Path) -> set[str]:
+    """The ids of the cases that weights were trained or chosen on."""
+    saved = _read(path)
+    return {*saved["train"], *saved["val"]}
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:

@@ -17,24 +17,25 @@ from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float32]
 
-DETAIL = 64  # pixels a side of the picture that decides
-ROUGH = 16  # pixels a side of the pictures that say who is worth comparing
-TRIM = 4  # of 128 pixels, gone from each side of the second rough picture
-NEIGHBOURS, AXES, CHUNK = 12, 24, 256
-ROUGHLY = 0.93  # least correlation of rough pictures
-HOPEFUL = 0.45  # least correlation of details before they are laid over each other to the last
+DETAIL, ROUGH = 64, 12  # pixels a side of the picture that decides, and of those that say who is worth comparing
+VIEWS = np.array(  # 128ths that each rough picture lacks at the top, the bottom, the left and the right
+    [[0, 0, 0, 0], [4, 4, 4, 4], [5, 0, 0, 0], [0, 5, 0, 0], [0, 0, 5, 0], [0, 0, 0, 5]]
+)
+NEIGHBOURS, AXES, CHUNK = 6, 32, 256
+ROUGHLY = 0.935  # least correlation of rough pictures
+HOPEFUL = 0.55  # least correlation of details before they are laid over each other to the last
 SAME_FRAME, CROPPED = 0.87, 0.935  # least correlation of details after it, where no edge has moved and where one has
-MOVED, FARTHEST = 0.015, 0.08  # shares of the side: an edge has moved by more, and may have moved by as much
+MOVED, FARTHEST = 0.01, 0.08  # shares of the side: an edge has moved by more, and may have moved by as much
 RIM = 0.05  # share of the side that is not compared: an edge changes what is seen beside it
 LISTED = 20  # equal images that are listed each with each
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """An image in 2.6 KB; its brightness, contrast, size and shape are gone.
+    """An image in 3 KB; its brightness, contrast, size and shape are gone.
 
-    ``digest`` says which pixels they are. ``rough`` holds 2 x 16 x 16 numbers of 8 bits, of the whole image and of
-    what is left without its edges; ``detail`` 64 x 64 numbers of 4 bits. A flat image has neither.
+    ``digest`` says which pixels they are. ``rough`` holds 6 x 12 x 12 numbers of 8 bits, of the whole image and of what
+    is left without one edge or all; ``detail`` 64 x 64 numbers of 4 bits. A flat image has neither.
     """
 
     digest: bytes
@@ -43,7 +44,7 @@ class Descriptor:
 
     @property
     def flat(self) -> bool:
-        """Nothing is to be seen: one grey, or noise of a grey level or so."""
+        """Nothing is to be seen: one grey, a smooth gradient, or noise of a grey level or so."""
         return not self.detail
 
 
@@ -63,10 +64,10 @@ def describe(image: NDArray[np.uint8]) -> Descriptor:
     base = _resized(image.astype(np.float32), 2 * DETAIL)
     detail = _resized(base, DETAIL)
     fine = detail - cv2.GaussianBlur(detail, (0, 0), 2)
-    if fine.std() < max(0.25, 0.01 * detail.std()):
+    if fine.std() < max(0.25, 0.03 * detail.std()):
         return Descriptor(digest, b"", b"")
-    views = [_contrast(_resized(view, 48), 6) for view in (base, base[TRIM:-TRIM, TRIM:-TRIM])]
-    rough = np.stack([_resized(view, ROUGH) for view in views]) * 32
+    views = [base[top : len(base) - bottom, left : len(base) - right] for top, bottom, left, right in VIEWS]
+    rough = np.stack([_resized(_contrast(_resized(view, 48), 6), ROUGH) for view in views]) * 32
     levels = (np.rint(_contrast(detail, 2) * 2.5).clip(-8, 7) + 8).astype(np.uint8).ravel()
     packed = levels[::2] * 16 + levels[1::2]
     return Descriptor(digest, np.rint(rough).clip(-127, 127).astype(np.int8).tobytes(), packed.tobytes())
@@ -89,7 +90,7 @@ def find_twins(descriptors: Sequence[Descriptor]) -> list[Twin]:
     """Each pair once, the identical first, then the likest; the order of ``descriptors`` does not change which.
 
     A flat image is nobody's twin. Of equal images each is paired with the first 20, and each other image is compared
-    with the 12 nearest. Turned, mirrored and inverted copies and those that lost over a twentieth of a side are missed.
+    with the 6 nearest. Turned, mirrored and inverted copies and those that lost over a twentieth of a side are missed.
     """
     equal: dict[bytes, list[int]] = defaultdict(list)
     for index, descriptor in enumerate(descriptors):
@@ -110,36 +111,42 @@ def _near(descriptors: Sequence[Descriptor]) -> Iterator[tuple[int, int, float]]
     if len(descriptors) < 2:
         return
     rough = np.stack([np.frombuffer(each.rough, np.int8) for each in descriptors]).astype(np.float32)
-    rough = rough.reshape(len(rough), 2, ROUGH**2)
+    rough = rough.reshape(len(rough), len(VIEWS), ROUGH**2)
     rough /= np.linalg.norm(rough, axis=2, keepdims=True) + 1e-6
-    pairs = _candidates(rough)
-    chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
+    found = _candidates(rough)
+    chunks = [found[start : start + CHUNK] for start in range(0, len(found), CHUNK)]
 
     def compare(chunk: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        return _compare(*(_details([descriptors[index] for index in column]) for column in chunk.T))
+        moving, fixed = (_details([descriptors[index] for index in column]) for column in chunk.T[:2])
+        top, bottom, left, right = VIEWS[chunk[:, 2]].T / np.float32(2 * DETAIL)
+        start = np.stack([1 - left - right, 1 - top - bottom, (left - right) / 2, (top - bottom) / 2], axis=1)
+        return _compare(fixed, moving, start)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk, (likeness, moved) in zip(chunks, pool.map(compare, chunks), strict=True):
             near = (moved <= FARTHEST) & (likeness >= np.where(moved <= MOVED, SAME_FRAME, CROPPED))
-            for (first, second), value in zip(chunk[near].tolist(), likeness[near].tolist(), strict=True):
-                yield first, second, min(round(value, 4), 1.0)
+            for (one, other, _), value in zip(chunk[near].tolist(), likeness[near].tolist(), strict=True):
+                yield one, other, min(round(value, 4), 1.0)
 
 
 def _candidates(rough: Floats) -> NDArray[np.intp]:
-    """[N, 2, K] -> pairs [M, 2] that are roughly alike: who is among whose nearest, whole or trimmed."""
+    """[N, views, K] -> [M, 3]: whose view is roughly the whole of whom, and which view; a pair once, by its best."""
     whole = rough[:, 0] - rough[:, 0].mean(axis=0)
     axes = np.linalg.eigh(whole.T @ whole)[1][:, -AXES:]
     tree = cKDTree(rough[:, 0] @ axes)
     reach, nearest = np.sqrt(2 - 2 * ROUGHLY), np.arange(1, min(NEIGHBOURS + 1, len(rough)) + 1)
-    pairs = []
-    for start, view in product(range(0, len(rough), CHUNK), (0, 1)):
+    rows = []
+    for start, view in product(range(0, len(rough), CHUNK), range(len(VIEWS))):
         asking = rough[start : start + CHUNK, view]
         found = tree.query(asking @ axes, nearest, distance_upper_bound=reach, workers=-1)[1]
         row, place = np.nonzero(found < len(rough))
         other = found[row, place]
-        alike = (other != row + start) & (np.einsum("nk,nk->n", asking[row], rough[other, 0]) >= ROUGHLY)
-        pairs.append(np.stack([row + start, other], axis=1)[alike])
-    return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
+        alike = np.einsum("nk,nk->n", asking[row], rough[other, 0])
+        rows.append(np.stack([row + start, other, np.full(len(row), view), -1e6 * alike], axis=1).astype(np.intp))
+    every = np.concatenate(rows)
+    every = every[(every[:, 0] != every[:, 1]) & (every[:, 3] <= -1e6 * ROUGHLY)]
+    every = every[np.lexsort(every.T)]
+    return every[np.unique(np.sort(every[:, :2], axis=1), axis=0, return_index=True)[1], :3]
 
 
 def _details(descriptors: Sequence[Descriptor]) -> Floats:
@@ -149,10 +156,10 @@ def _details(descriptors: Sequence[Descriptor]) -> Floats:
     return (levels.astype(np.float32) - 8) / np.float32(2.5)
 
 
-def _compare(fixed: Floats, moving: Floats) -> tuple[Floats, Floats]:
-    """Correlation [N] once each lies on its other, and by what share of the side [N] an edge had to move for it."""
+def _compare(fixed: Floats, moving: Floats, start: Floats) -> tuple[Floats, Floats]:
+    """Correlation [N] once each lies on its other, from ``start``; and by what share of the side [N] an edge moved."""
     halved = [gaussian_filter(x.reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4)), (0, 1, 1)) for x in (fixed, moving)]
-    fit = _lay_over(halved[0], halved[1], np.tile(np.array([1, 1, 0, 0], np.float32), (len(fixed), 1)), 5)
+    fit = _lay_over(halved[0], halved[1], start, 5)
     inverse = np.concatenate([1 / fit[:, :2], -fit[:, 2:] / fit[:, :2]], axis=1)
     wider = fit[:, :2].sum(axis=1) >= 2  # a picture that shrinks onto another loses nothing, a stretched one does
     fit = np.where(wider[:, None], fit, inverse)

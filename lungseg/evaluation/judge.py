@@ -13,6 +13,7 @@ from PIL import Image
 
 from lungseg.data.case import Case
 from lungseg.data.read import Gray, Mask
+from lungseg.errors import UserError
 from lungseg.evaluation.cases import Judged, count, summarise, worst_median_best, write_rows
 from lungseg.files import replaced, write_atomically
 from lungseg.metrics import overlap
@@ -47,7 +48,10 @@ def judge(
 
     ``about`` (data, split, checkpoint, ...) goes into the summary.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be made ({error.strerror}); choose another out=FOLDER") from None
     results: dict[str, list[Judged]] = {"model": [], "mean_mask": [], "all_background": []}
     for case, image, reference, probabilities in predict(cases):
         results["model"].append(Judged(case, count(probabilities > threshold, reference)))

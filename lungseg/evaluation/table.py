@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+FEW = 10
 HEADER = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "false alarms")
 
 
@@ -14,13 +15,19 @@ def render(summary: Mapping[str, Any]) -> str:
         f"threshold {summary['threshold']:g}" + (f", tta {summary['tta']}" if summary["tta"] != "none" else "")
     ]
     for region in summary["regions"]:
-        rows = [HEADER, *(_row(name, summary["results"][name][region]) for name in summary["results"])]
         first = summary["results"]["model"][region]
+        columns = (
+            slice(None) if first["n_empty"] else slice(-1)
+        )  # no false alarm can be where every case has the region
+        results = summary["results"].items()
+        rows = [HEADER[columns], *(_row(name, scores[region])[columns] for name, scores in results)]
         lines += [
             "",
             f"{region} ({first['n_reference']} cases with it, {first['n_empty']} without)",
             *_align(rows),
         ]
+    if summary["patients"] < FEW:
+        lines += ["", f"intervals over fewer than {FEW} patients are rough"]
     return "\n".join(lines)
 
 

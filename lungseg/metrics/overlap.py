@@ -111,6 +111,13 @@ class CaseOverlap(Metric):
         for name in ("indices", "counts", "losses"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
+    def names(self) -> list[str]:
+        """Of all that ``compute`` will give."""
+        blank = torch.zeros(1, len(self.regions), 1, 1, dtype=torch.bool)
+        other = CaseOverlap(self.regions)
+        other.update(blank, blank, torch.zeros(1, dtype=torch.int64), torch.zeros(1))
+        return list(other.compute())
+
     def update(self, predicted: Tensor, reference: Tensor, index: Tensor, loss: Tensor) -> None:
         """Bool [B, K, H, W] twice, which case each is, int64 [B], and its loss [B]."""
         for state, value in (

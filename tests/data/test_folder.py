@@ -79,6 +79,42 @@ def test_files_of_every_kind_stand_side_by_side(folder_data):
         assert image[masks[0]].mean() > image[~masks[0]].mean() + 40
 
 
+def _shouted(root):
+    text = (root / "metadata.csv").read_text()
+    (root / "metadata.csv").write_text(text.replace(".png", ".PNG"))
+
+
+def _semicolons(root):
+    text = (root / "metadata.csv").read_text()
+    (root / "metadata.csv").write_text(text.replace(",", ";"))
+
+
+def _no_ending(root):
+    text = (root / "metadata.csv").read_text()
+    (root / "metadata.csv").write_text(text.replace(".png", ""))
+
+
+@pytest.mark.parametrize("change", [_shouted, _semicolons, _no_ending])
+def test_a_table_is_understood_however_it_was_written(folder_data, change):
+    before = folder.cases(root=str(folder_data))
+    change(folder_data)
+    assert folder.cases(root=str(folder_data)) == before
+
+
+def _other_names(root):
+    (root / "metadata.csv").write_text("file,patient\nimg0.png,1\nimg1.png,1\n")
+
+
+def _one_row_less(root):
+    text = (root / "metadata.csv").read_text()
+    (root / "metadata.csv").write_text("\n".join(text.splitlines()[:-1]) + "\n")
+
+
+def _contradiction(root):
+    with (root / "metadata.csv").open("a") as file:
+        file.write("p00.png,another patient,Normal\n")
+
+
 def _no_root(root):
     shutil.rmtree(root)
 
@@ -107,7 +143,10 @@ def _split(root):
     ("spoil", "message"),
     [
         (_no_root, "data.root=.*: no such folder"),
-        (_no_images, "images holds no picture"),
+        (_no_images, r"has no folder images; expected the X-rays in .*images"),
+        (_other_names, r"p00\.png: metadata\.csv has no row for it, so its patient is unknown.*\(12 such files\)"),
+        (_one_row_less, r"p11\.png: metadata\.csv has no row for it"),
+        (_contradiction, r"metadata\.csv: line 14 says something else of p00\.png than a line before"),
         (_stray, "other.png: no image of that name"),
         (_twice, "has the same name"),
         (_columns, "metadata.csv: has the columns a, b; expected one called file"),

@@ -106,3 +106,35 @@ def test_the_published_split_of_the_real_classification_set_leaks(realdata, tmp_
     rows = list(csv.DictReader((tmp_path / "out" / "twins.csv").open()))
     sides = [{"/train/" in row[name] for name in ("first", "second")} for row in rows]
     assert sum(len(side) == 2 for side in sides) >= 8
+
+
+def write_set(root, rows, change=lambda n, image: image):
+    for n, case in enumerate(phantom.cases(count=len(rows), pixels=64)):
+        write_png(root / "images" / f"{n:02d}.png", change(n, case.image.read()))
+        write_png(root / "lung_masks" / f"{n:02d}.png", case.masks["lung"].read())
+    lines = [f"{n:02d}.png,{patient},{label},{split}" for n, (patient, label, split) in enumerate(rows)]
+    (root / "metadata.csv").write_text("file,patient,class,split\n" + "\n".join(lines) + "\n")
+
+
+def test_a_patient_on_two_sides_is_listed_where_training_would_stop(tmp_path):
+    rows = [(f"p{n // 2}", "x", "train" if n % 2 or n > 5 else "test") for n in range(12)]
+    write_set(tmp_path / "xrays", rows)
+    result = lungseg("data", "audit", "folder", "root=xrays", "out=out", cwd=tmp_path)
+    assert result.returncode == 1, result.stderr
+    assert "patients on two sides of the split: 3, first p0, p1, p2" in result.stdout
+
+
+def test_a_class_that_is_told_by_its_frame_is_named(tmp_path):
+    rows = [(f"p{n}", "ab"[n % 2], "") for n in range(60)]
+
+    def framed(n, image):
+        image = image.copy()
+        if n % 2:
+            image[:4], image[-4:], image[:, :4], image[:, -4:] = 255, 255, 255, 255
+        return image
+
+    write_set(tmp_path / "xrays", rows, framed)
+    result = lungseg("data", "audit", "folder", "root=xrays", "out=out", cwd=tmp_path)
+    found = {row["family"]: row["found"] for row in csv.DictReader((tmp_path / "out" / "shortcuts.csv").open())}
+    assert found["border"] == "True", result.stdout
+    assert next(line for line in result.stdout.splitlines() if line.startswith("border")).endswith("a shortcut")

@@ -5,11 +5,12 @@ may map, as in ``columns: {patient: subject_number}``. Without it each image is 
 """
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 from lungseg.data.case import SPLITS, Case
-from lungseg.data.pairing import existing, pictures, require_images, strays
+from lungseg.data.pairing import existing, pictures, require_images, stem, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.errors import UserError
 
@@ -33,24 +34,29 @@ def cases(*, root: str, columns: Mapping[str, str] | None = None, problems: list
     for region, there in masks.items():
         found += strays(images, there, region, folder / "images")
     table = next((folder / name for name in ("metadata.csv", "cases.csv") if (folder / name).is_file()), None)
-    rows = _rows(table, columns or {}) if table else {}
-    if table and rows:
-        found += [
-            Problem("image without row", path, f"{table.name} has no row for it; add one or remove the image", False)
-            for name, path in images.items()
-            if path.name not in rows and name not in rows
-        ]
+    rows = read_table(table, columns or {}) if table else {}
+    if table:
+        found += _unlisted(images, rows, table)
     settle(found, problems)
-    return [_case(name, path, masks, rows.get(path.name) or rows.get(name) or {}) for name, path in images.items()]
+    return [_case(name, path, masks, rows.get(key_of(path.name)) or {}, table) for name, path in images.items()]
 
 
-def _case(name: str, path: Path, masks: dict[str, dict[str, Path]], row: dict[str, str]) -> Case:
+def _unlisted(images: Mapping[str, Path], rows: Mapping[str, Mapping[str, str]], table: Path) -> list[Problem]:
+    """Images that the table does not name (whose patient is unknown), and rows that name no image."""
+    there = {key_of(path.name) for path in images.values()}
+    said = f"{table.name} has no row for it, so its patient is unknown; add a row or remove the image"
+    bare = [Problem("image without row", path, said) for path in images.values() if key_of(path.name) not in rows]
+    unused = [row["file"] for key, row in rows.items() if key not in there]
+    return bare + [Problem("row without image", table, f"names {name}, which is not there", False) for name in unused]
+
+
+def _case(
+    name: str, path: Path, masks: Mapping[str, Mapping[str, Path]], row: Mapping[str, str], table: Path | None
+) -> Case:
     split = row.get("split", "").strip().lower() or None
     split = SPLIT_WORDS.get(split or "", split)
     if split is not None and split not in SPLITS:
-        raise UserError(
-            f"the table of cases: {path.name} has split {split!r}; expected one of {', '.join(SPLITS)} or nothing"
-        )
+        raise UserError(f"{table}: {path.name} has split {split!r}; expected one of {', '.join(SPLITS)} or nothing")
     return Case(
         id=name,
         image=path,
@@ -61,19 +67,29 @@ def _case(name: str, path: Path, masks: dict[str, dict[str, Path]], row: dict[st
     )
 
 
-def _rows(path: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """File name -> the columns that are understood, under our own names."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        header = {name.strip().lower(): name for name in reader.fieldnames or []}
-        names = {ours: _column(path, ours, theirs, columns, header) for ours, theirs in COLUMNS.items()}
-        if names["file"] is None:
-            raise UserError(
-                f"{path}: has the columns {', '.join(header)}; expected one called file, filename, image or id, "
-                "or data.columns={file: <its name>}"
-            )
-        key = names["file"]
-        return {Path(row[key]).name: {ours: row[name] or "" for ours, name in names.items() if name} for row in reader}
+def read_table(path: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """``key_of`` the file -> the columns that are understood, under our own names; two rows of a file must agree."""
+    text = path.read_text(encoding="utf-8-sig")
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
+    header = {name.strip().lower(): name for name in reader.fieldnames or []}
+    names = {ours: _column(path, ours, theirs, columns, header) for ours, theirs in COLUMNS.items()}
+    if names["file"] is None:
+        raise UserError(
+            f"{path}: has the columns {', '.join(header)}; expected one called {', '.join(COLUMNS['file'])}, "
+            "or data.columns={file: <its name>}"
+        )
+    rows: dict[str, dict[str, str]] = {}
+    for number, line in enumerate(reader, start=2):
+        row = {ours: (line[name] or "").strip() for ours, name in names.items() if name}
+        if rows.setdefault(key_of(row["file"]), row) != row:
+            raise UserError(f"{path}: line {number} says something else of {row['file']} than a line before; keep one")
+    return rows
+
+
+def key_of(name: str) -> str:
+    """Of a file in the table, with or without its ending and folder, in capitals or not."""
+    return stem(Path(name.strip())).lower()
 
 
 def _column(
