@@ -69,6 +69,7 @@ class KeepCheckpoints(Checkpoint):
         self.best_score, self.best_epoch = -math.inf, -1
         self.pending_plateau: float | None = None
         self.signal: int | None = None
+        self.stopping = False
         self._saved_at = time.monotonic()
         self._handlers: dict[int, Any] = {}
 
@@ -129,7 +130,15 @@ class KeepCheckpoints(Checkpoint):
         self.pending_plateau = score
         self._save_last(trainer)
         self.pending_plateau = None
-        if _any_rank(trainer, self.signal is not None):
+        self.stopping = _any_rank(trainer, self.signal is not None)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Where a signal came in an epoch's last step: only now are the epoch's numbers written."""
+        if self.stopping:
+            self._stop()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.stopping:
             self._stop()
 
     def _save_last(self, trainer: pl.Trainer) -> None:

@@ -56,8 +56,6 @@ def test_the_grid_has_the_models_and_tasks_of_the_field():
         (["unet"], ["unet", "expected KEY=VALUE"]),
         (["data=folder", "data.root=a=b,c"], ["data.root", """put it into two pairs of quotes: 'data.root="a=b,c"'"""]),
         (["logger=[wandb,foo]"], ["logger=foo: no such option", "tensorboard"]),
-        (["-m", "resume=x", "seed=1,2"], ["resume= with -m"]),
-        (["seed=1,2", "-m", "run_dir=x"], ["run_dir= with -m"]),
     ],
 )
 def test_a_mistyped_option_is_one_line_with_the_nearest_right_one(words, parts, tmp_path):
@@ -149,6 +147,16 @@ def test_a_grid_on_several_devices_is_refused_with_the_way_out(tmp_path):
     assert result.returncode == 2
     assert "trainer.devices=1" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("key", ["resume", "run_dir"])
+def test_a_grid_of_one_directory_is_refused_wherever_m_stands(tmp_path, key):
+    result = run_program("train.py", "seed=1,2", "-m", f"{key}=x", cwd=tmp_path)
+    assert result.returncode == 2
+    assert (
+        result.stderr.strip()
+        == f"error: {key}= with -m: the runs of a grid each make a directory of their own; leave it out"
+    )
 
 
 def test_errors_of_loading_processes_keep_their_one_line():

@@ -66,7 +66,7 @@ def test_an_offline_run_holds_config_metrics_by_epoch_pictures_and_the_table_of_
     records = [json.loads(line) for line in inspect(first).splitlines()]
     text = json.dumps([record for record in records if record["type"] == "history"])
     assert text.count('"val/lung/dice"') == 2
-    for part in ("trainer/global_step", "epoch", "train/loss", "lr-AdamW", "val/overlays", "phantom-test/cases"):
+    for part in ("trainer/global_step", "epoch", "train/loss", "lr", "val/overlays", "phantom-test/cases"):
         assert part in text
     table = json.loads(next(first.glob("files/media/table/phantom-test/*.table.json")).read_text())
     rows = list(csv.DictReader((offline_run / "evaluation" / "phantom-test" / "cases.csv").open()))

@@ -56,7 +56,7 @@ def test_train_prints_a_table_and_paths_that_the_next_command_takes(tmp_path):
     lines = result.stdout.splitlines()
     assert any(re.match(r"epoch 2/2  loss [\d.]+  val loss [\d.]+  val Dice [\d.]+", line) for line in lines)
     header = next(line for line in lines if "Dice [95% CI]" in line)
-    assert all(word in header for word in ("IoU [95% CI]", "precision", "recall", "false alarms"))
+    assert all(word in header for word in ("IoU [95% CI]", "precision", "recall"))
     for row in ("model", "mean mask", "all background"):
         assert any(line.strip().startswith(row) for line in lines)
     paths = dict(line.split(maxsplit=1) for line in lines if line.startswith(("run  ", "cases  ", "overlays  ")))
@@ -101,10 +101,12 @@ def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
         "model.width=4", "model.depth=1,2", "data.batch_size=4,0", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 1
-    assert len(list((tmp_path / "runs").iterdir())) == 2
+    assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) == 2
+    assert "== run 3 of the grid: " in result.stdout
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert errors[:2] == ["error: data.batch_size=0: expected a whole number, at least 1"] * 2
-    assert errors[2].startswith("error: 2 of the runs failed")
+    assert errors[2].startswith("error: 2 of the runs failed, as said above: ")
+    assert errors[2].count("data.batch_size=0") == 2
 
 
 def test_two_ranks_count_each_case_once_and_agree_with_one(tmp_path):

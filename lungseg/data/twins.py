@@ -18,12 +18,12 @@ from scipy.spatial import cKDTree
 Floats = NDArray[np.float32]
 
 DETAIL, ROUGH = 64, 12  # pixels a side of the picture that decides, and of those that say who is worth comparing
-VIEWS = np.array(  # 128ths that each rough picture lacks at the top, the bottom, the left and the right
-    [[0, 0, 0, 0], [4, 4, 4, 4], [5, 0, 0, 0], [0, 5, 0, 0], [0, 0, 5, 0], [0, 0, 0, 5]]
-)
-NEIGHBOURS, AXES, CHUNK = 6, 32, 256
+VIEWS = np.stack(
+    [np.zeros(4, int), np.full(4, 4), *(5 * np.eye(4, dtype=int))]
+)  # 128ths cut off: top, bottom, left, right
+NEIGHBOURS, AXES, CHUNK = 6, 24, 256
 ROUGHLY = 0.935  # least correlation of rough pictures
-HOPEFUL = 0.55  # least correlation of details before they are laid over each other to the last
+HOPEFUL = 0.65  # least correlation of details before they are laid over each other to the last
 SAME_FRAME, CROPPED = 0.87, 0.935  # least correlation of details after it, where no edge has moved and where one has
 MOVED, FARTHEST = 0.01, 0.08  # shares of the side: an edge has moved by more, and may have moved by as much
 RIM = 0.05  # share of the side that is not compared: an edge changes what is seen beside it
@@ -64,7 +64,7 @@ def describe(image: NDArray[np.uint8]) -> Descriptor:
     base = _resized(image.astype(np.float32), 2 * DETAIL)
     detail = _resized(base, DETAIL)
     fine = detail - cv2.GaussianBlur(detail, (0, 0), 2)
-    if fine.std() < max(0.25, 0.03 * detail.std()):
+    if fine.std() < max(0.5, 0.03 * detail.std()):
         return Descriptor(digest, b"", b"")
     views = [base[top : len(base) - bottom, left : len(base) - right] for top, bottom, left, right in VIEWS]
     rough = np.stack([_resized(_contrast(_resized(view, 48), 6), ROUGH) for view in views]) * 32
@@ -135,18 +135,17 @@ def _candidates(rough: Floats) -> NDArray[np.intp]:
     axes = np.linalg.eigh(whole.T @ whole)[1][:, -AXES:]
     tree = cKDTree(rough[:, 0] @ axes)
     reach, nearest = np.sqrt(2 - 2 * ROUGHLY), np.arange(1, min(NEIGHBOURS + 1, len(rough)) + 1)
-    rows = []
+    parts = []
     for start, view in product(range(0, len(rough), CHUNK), range(len(VIEWS))):
         asking = rough[start : start + CHUNK, view]
         found = tree.query(asking @ axes, nearest, distance_upper_bound=reach, workers=-1)[1]
-        row, place = np.nonzero(found < len(rough))
+        row, place = np.nonzero((found < len(rough)) & (found != np.arange(start, start + len(asking))[:, None]))
         other = found[row, place]
         alike = np.einsum("nk,nk->n", asking[row], rough[other, 0])
-        rows.append(np.stack([row + start, other, np.full(len(row), view), -1e6 * alike], axis=1).astype(np.intp))
-    every = np.concatenate(rows)
-    every = every[(every[:, 0] != every[:, 1]) & (every[:, 3] <= -1e6 * ROUGHLY)]
-    every = every[np.lexsort(every.T)]
-    return every[np.unique(np.sort(every[:, :2], axis=1), axis=0, return_index=True)[1], :3]
+        parts.append(np.stack([row + start, other, np.full(len(row), view), alike], axis=1)[alike >= ROUGHLY])
+    every = np.concatenate(parts)
+    every = every[np.argsort(-every[:, 3], kind="stable"), :3].astype(np.intp)
+    return np.asarray(every[np.unique(np.sort(every[:, :2], axis=1), axis=0, return_index=True)[1]])
 
 
 def _details(descriptors: Sequence[Descriptor]) -> Floats:
@@ -158,15 +157,17 @@ def _details(descriptors: Sequence[Descriptor]) -> Floats:
 
 def _compare(fixed: Floats, moving: Floats, start: Floats) -> tuple[Floats, Floats]:
     """Correlation [N] once each lies on its other, from ``start``; and by what share of the side [N] an edge moved."""
-    halved = [gaussian_filter(x.reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4)), (0, 1, 1)) for x in (fixed, moving)]
-    fit = _lay_over(halved[0], halved[1], start, 5)
+    halved = [
+        gaussian_filter(x.reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4)), (0, 1, 1), truncate=2) for x in (fixed, moving)
+    ]
+    fit = _lay_over(halved[0], halved[1], start, 3)
     inverse = np.concatenate([1 / fit[:, :2], -fit[:, 2:] / fit[:, :2]], axis=1)
     wider = fit[:, :2].sum(axis=1) >= 2  # a picture that shrinks onto another loses nothing, a stretched one does
     fit = np.where(wider[:, None], fit, inverse)
     fixed, moving = (np.where(wider[:, None, None], *pair) for pair in ((fixed, moving), (moving, fixed)))
     likeness = _correlation(fixed, moving, fit)
     if len(best := np.flatnonzero(likeness >= HOPEFUL)):
-        fit[best] = _lay_over(fixed[best], moving[best], fit[best], 12)
+        fit[best] = _lay_over(fixed[best], moving[best], fit[best], 9)
         likeness[best] = _correlation(fixed[best], moving[best], fit[best])
     return likeness, (np.abs(fit[:, :2] - 1) / 2 + np.abs(fit[:, 2:])).max(axis=1)
 

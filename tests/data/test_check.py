@@ -163,8 +163,8 @@ def test_splits_are_files_that_training_takes(folder_data, tmp_path):
         (["data", "check", "folder"], "error: data.root: a value is needed; add data.root=..."),
         (["data", "check", "folder", "root=nowhere"], "error: data.root=nowhere: no such folder"),
         (
-            ["data", "check", "folder", "rood=nowhere"],
-            "error: data.rood: no such key or group; did you mean data.root?",
+            ["data", "check", "folder", "roott=nowhere"],
+            "error: data.roott: no such key or group; did you mean data.root?",
         ),
         (["data", "check", "folder", "root"], "error: root: expected KEY=VALUE"),
         (["data", "split", "phantom", "count=12", "folds=50", "out=x"], "error: data.folds=50: expected a number"),

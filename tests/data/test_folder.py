@@ -27,6 +27,8 @@ def test_masks_patients_and_classes_are_matched_by_name(folder_data):
 
 def test_a_file_added_in_the_middle_moves_no_mask(folder_data):
     write_png(folder_data / "images" / "p00b.png", np.zeros((8, 8), np.uint8))
+    with (folder_data / "metadata.csv").open("a") as file:
+        file.write("p00b.png,another,Normal\n")
     cases = {case.id: case for case in folder.cases(root=str(folder_data))}
     assert "lung" not in cases["p00b"].masks
     assert all(case.masks["lung"].stem == case.id for case in cases.values() if case.id != "p00b")
@@ -136,7 +138,8 @@ def _columns(root):
 
 
 def _split(root):
-    (root / "metadata.csv").write_text("file,split\np00.png,sideways\n")
+    rows = "".join(f"p{n:02d}.png,sideways\n" for n in range(12))
+    (root / "metadata.csv").write_text("file,split\n" + rows)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def _split(root):
         (_stray, "other.png: no image of that name"),
         (_twice, "has the same name"),
         (_columns, "metadata.csv: has the columns a, b; expected one called file"),
-        (_split, "p00.png has split 'sideways'"),
+        (_split, "metadata.csv: p00.png has split 'sideways'"),
     ],
 )
 def test_what_is_wrong_with_the_folder_is_said(folder_data, spoil, message):

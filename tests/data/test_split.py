@@ -110,7 +110,7 @@ def test_a_task_that_the_data_lacks_is_refused_by_name():
     splits = split_cases(cases, val=0.2, test=0.2, seed=0)
     require_regions(splits, ["lung"])
     with pytest.raises(
-        UserError, match=r"has no infection mask, which this task needs \(\d+ such cases; masks there: lung\)"
+        UserError, match=r"p0-0 .* has no infection mask, which this task needs; (\d+) of \1 cases lack it"
     ):
         require_regions(splits, ["lung", "infection"])
 
