@@ -5,7 +5,7 @@ import sys
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from lungseg.config import main
+from lungseg.program import main
 
 
 def job(cfg: DictConfig) -> None:

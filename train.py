@@ -4,9 +4,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lungseg.config import main
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
+from lungseg.program import main
 
 
 def job(cfg: DictConfig) -> None:

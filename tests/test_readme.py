@@ -141,6 +141,5 @@ def test_links_and_the_picture_are_there():
 def test_the_run_directory_is_as_the_readme_draws_it(place):
     (block,) = [block for block in blocks("text") if block.startswith("runs/")]
     named = re.findall(r"^  (\S+)", block, re.MULTILINE)
-    assert {path.name for path in (place / "runs" / "finished").iterdir()} == {name.rstrip("/") for name in named} - {
-        "wandb"
-    }  # no dashboard in tests
+    there = {path.name for path in (place / "runs" / "finished").iterdir()}
+    assert there == {name.rstrip("/") for name in named} - {"wandb"}  # no dashboard in tests

@@ -1,6 +1,5 @@
 """What a data set holds, case by case, and what of it would harm a training."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from lungseg.cores import cores
 from lungseg.data import nifti
 from lungseg.data.case import Case, files
 from lungseg.data.pairing import ending
@@ -39,9 +39,8 @@ class Finding:
 
 def inspect_all(cases: Sequence[Case], shown: frozenset[str] = frozenset(), show: bool = True) -> Iterator[Finding]:
     """Findings in the cases' order, read by all cores; ``shown`` are the ids to make thumbnails of."""
-    workers = max(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 1)
     wanted = [case.id in shown for case in cases]
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(cores()) as pool:
         found = pool.map(inspect, cases, wanted, chunksize=16)
         yield from tqdm(found, "checking", len(cases), leave=False, disable=None if show else True)
 

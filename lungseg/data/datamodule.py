@@ -1,6 +1,5 @@
 """Loaders for one split data set; thin, and able to resume in the middle of an epoch."""
 
-import os
 import signal
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import albumentations
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Sampler
 
+from lungseg.cores import cores
 from lungseg.data.dataset import CaseDataset, InOrder, Key, Sample, ShuffledEpochs
 from lungseg.data.pack import Pack
 from lungseg.data.preprocess import Preprocessing
@@ -110,9 +110,8 @@ def batches_done(trainer: pl.Trainer) -> int:
 def count_workers(workers: int | str) -> int:
     """``auto``: the cores that this process may use less one, at most 8."""
     if workers == "auto":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cores - 1, 8)
-    most = max(64, 4 * (os.cpu_count() or 1))
+        return min(cores() - 1, 8)
+    most = max(64, 4 * cores())
     if not isinstance(workers, int) or not 0 <= workers <= most:
         raise UserError(f"data.workers={workers}: expected auto or a number of processes from 0 (none) to {most}")
     return workers

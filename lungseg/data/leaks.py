@@ -3,13 +3,13 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from lungseg.cores import cores
 from lungseg.data.case import Case, files, fingerprint
 from lungseg.data.pack import packs_folder
 from lungseg.data.read import read_image
@@ -57,8 +57,7 @@ class Look:
 
 def look_at(cases: Sequence[Case], show: bool = True) -> list[Look]:
     """In the cases' order, by all cores."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(cores()) as pool:
         found = pool.map(_look, cases, chunksize=32)
         return list(tqdm(found, "comparing", len(cases), leave=False, disable=None if show else True))
 

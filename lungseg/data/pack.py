@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lungseg.cores import cores
 from lungseg.data.case import Case, Picture, files
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray, Mask
@@ -111,7 +112,7 @@ def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Pre
         images[row], masks[row] = how.case(cases[row], regions)
         checks[row] = _check(images[row], masks[row])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         done = pool.map(fill, range(number))
         for _ in tqdm(done, "reading", number, leave=False, disable=None if show else True):
             pass

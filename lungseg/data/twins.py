@@ -18,16 +18,13 @@ from scipy.spatial import cKDTree
 Floats = NDArray[np.float32]
 
 DETAIL, ROUGH = 64, 12  # pixels a side of the picture that decides, and of those that say who is worth comparing
-VIEWS = np.stack(
-    [np.zeros(4, int), np.full(4, 4), *(5 * np.eye(4, dtype=int))]
-)  # 128ths cut off: top, bottom, left, right
-NEIGHBOURS, AXES, CHUNK = 6, 24, 256
-ROUGHLY = 0.935  # least correlation of rough pictures
-HOPEFUL = 0.65  # least correlation of details before they are laid over each other to the last
+# 128ths that the rough pictures lack at the top, the bottom, the left and the right
+TRIMS = ((0, 0, 0, 0), (4, 4, 4, 4), (5, 0, 0, 0), (0, 5, 0, 0), (0, 0, 5, 0), (0, 0, 0, 5))
+NEIGHBOURS, LISTED, AXES, CHUNK = 6, 20, 24, 256
+ROUGHLY, HOPEFUL = 0.935, 0.65  # least correlation of rough pictures, and of details before the last fitting
 SAME_FRAME, CROPPED = 0.87, 0.935  # least correlation of details after it, where no edge has moved and where one has
 MOVED, FARTHEST = 0.01, 0.08  # shares of the side: an edge has moved by more, and may have moved by as much
 RIM = 0.05  # share of the side that is not compared: an edge changes what is seen beside it
-LISTED = 20  # equal images that are listed each with each
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +60,9 @@ def describe(image: NDArray[np.uint8]) -> Descriptor:
     digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).digest()
     base = _resized(image.astype(np.float32), 2 * DETAIL)
     detail = _resized(base, DETAIL)
-    fine = detail - cv2.GaussianBlur(detail, (0, 0), 2)
-    if fine.std() < max(0.5, 0.03 * detail.std()):
+    if (detail - cv2.GaussianBlur(detail, (0, 0), 2)).std() < max(0.5, 0.03 * detail.std()):
         return Descriptor(digest, b"", b"")
-    views = [base[top : len(base) - bottom, left : len(base) - right] for top, bottom, left, right in VIEWS]
+    views = [base[top : len(base) - bottom, left : len(base) - right] for top, bottom, left, right in TRIMS]
     rough = np.stack([_resized(_contrast(_resized(view, 48), 6), ROUGH) for view in views]) * 32
     levels = (np.rint(_contrast(detail, 2) * 2.5).clip(-8, 7) + 8).astype(np.uint8).ravel()
     packed = levels[::2] * 16 + levels[1::2]
@@ -97,9 +93,8 @@ def find_twins(descriptors: Sequence[Descriptor]) -> list[Twin]:
         if not descriptor.flat:
             equal[descriptor.digest].append(index)
     groups = [equal[digest] for digest in sorted(equal)]
-    twins = [
-        Twin(a, b, "identical", 1.0) for group in groups for n, a in enumerate(group[:LISTED]) for b in group[n + 1 :]
-    ]
+    same = [(a, b) for group in groups for n, a in enumerate(group[:LISTED]) for b in group[n + 1 :]]
+    twins = [Twin(a, b, "identical", 1.0) for a, b in same]
     for one, other, likeness in _near([descriptors[group[0]] for group in groups]):
         for pair in product(groups[one][:LISTED], groups[other][:LISTED]):
             twins.append(Twin(min(pair), max(pair), "near", likeness))
@@ -110,15 +105,15 @@ def _near(descriptors: Sequence[Descriptor]) -> Iterator[tuple[int, int, float]]
     """(first, second, likeness) of the near pairs."""
     if len(descriptors) < 2:
         return
-    rough = np.stack([np.frombuffer(each.rough, np.int8) for each in descriptors]).astype(np.float32)
-    rough = rough.reshape(len(rough), len(VIEWS), ROUGH**2)
+    packed = np.frombuffer(b"".join(each.rough for each in descriptors), np.int8)
+    rough = packed.reshape(len(descriptors), len(TRIMS), ROUGH**2).astype(np.float32)
     rough /= np.linalg.norm(rough, axis=2, keepdims=True) + 1e-6
     found = _candidates(rough)
     chunks = [found[start : start + CHUNK] for start in range(0, len(found), CHUNK)]
 
     def compare(chunk: NDArray[np.intp]) -> tuple[Floats, Floats]:
         moving, fixed = (_details([descriptors[index] for index in column]) for column in chunk.T[:2])
-        top, bottom, left, right = VIEWS[chunk[:, 2]].T / np.float32(2 * DETAIL)
+        top, bottom, left, right = np.array(TRIMS, np.float32)[chunk[:, 2]].T / (2 * DETAIL)
         start = np.stack([1 - left - right, 1 - top - bottom, (left - right) / 2, (top - bottom) / 2], axis=1)
         return _compare(fixed, moving, start)
 
@@ -134,12 +129,11 @@ def _candidates(rough: Floats) -> NDArray[np.intp]:
     whole = rough[:, 0] - rough[:, 0].mean(axis=0)
     axes = np.linalg.eigh(whole.T @ whole)[1][:, -AXES:]
     tree = cKDTree(rough[:, 0] @ axes)
-    reach, nearest = np.sqrt(2 - 2 * ROUGHLY), np.arange(1, min(NEIGHBOURS + 1, len(rough)) + 1)
-    parts = []
-    for start, view in product(range(0, len(rough), CHUNK), range(len(VIEWS))):
+    parts, reach = [], np.sqrt(2 - 2 * ROUGHLY)
+    for start, view in product(range(0, len(rough), CHUNK), range(len(TRIMS))):
         asking = rough[start : start + CHUNK, view]
-        found = tree.query(asking @ axes, nearest, distance_upper_bound=reach, workers=-1)[1]
-        row, place = np.nonzero((found < len(rough)) & (found != np.arange(start, start + len(asking))[:, None]))
+        found = tree.query(asking @ axes, NEIGHBOURS + 1, distance_upper_bound=reach, workers=-1)[1]
+        row, place = np.nonzero((found < len(rough)) & (found != np.arange(len(asking))[:, None] + start))
         other = found[row, place]
         alike = np.einsum("nk,nk->n", asking[row], rough[other, 0])
         parts.append(np.stack([row + start, other, np.full(len(row), view), alike], axis=1)[alike >= ROUGHLY])
@@ -157,13 +151,11 @@ def _details(descriptors: Sequence[Descriptor]) -> Floats:
 
 def _compare(fixed: Floats, moving: Floats, start: Floats) -> tuple[Floats, Floats]:
     """Correlation [N] once each lies on its other, from ``start``; and by what share of the side [N] an edge moved."""
-    halved = [
-        gaussian_filter(x.reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4)), (0, 1, 1), truncate=2) for x in (fixed, moving)
-    ]
-    fit = _lay_over(halved[0], halved[1], start, 3)
-    inverse = np.concatenate([1 / fit[:, :2], -fit[:, 2:] / fit[:, :2]], axis=1)
+    halves = [plane.reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4)) for plane in (fixed, moving)]
+    soft = [gaussian_filter(half, (0, 1, 1), truncate=2) for half in halves]
+    fit = _lay_over(soft[0], soft[1], start, 3)
     wider = fit[:, :2].sum(axis=1) >= 2  # a picture that shrinks onto another loses nothing, a stretched one does
-    fit = np.where(wider[:, None], fit, inverse)
+    fit = np.where(wider[:, None], fit, np.concatenate([1 / fit[:, :2], -fit[:, 2:] / fit[:, :2]], axis=1))
     fixed, moving = (np.where(wider[:, None, None], *pair) for pair in ((fixed, moving), (moving, fixed)))
     likeness = _correlation(fixed, moving, fit)
     if len(best := np.flatnonzero(likeness >= HOPEFUL)):
@@ -181,8 +173,8 @@ def _lay_over(fixed: Floats, moving: Floats, fit: Floats, steps: int) -> Floats:
     normal = slopes @ slopes.swapaxes(1, 2) + np.eye(4, dtype=np.float32)
     for _ in range(steps):
         laid, there = _laid(moving, fit)
-        wrong = ((laid - fixed) * there).reshape(len(fixed), -1, 1)
-        step = np.linalg.solve(normal, slopes @ wrong)[..., 0].clip(-0.05, 0.05)
+        downhill = slopes @ ((laid - fixed) * there).reshape(len(fixed), -1, 1)
+        step = np.linalg.solve(normal, downhill)[..., 0].clip(-0.05, 0.05)
         scale = (fit[:, :2] / (1 + step[:, :2])).clip(0.8, 1.25)
         fit = np.concatenate([scale, (fit[:, 2:] - scale * step[:, 2:]).clip(-0.2, 0.2)], axis=1)
     return fit

@@ -1,0 +1,71 @@
+"""A program from its command line to its exit code: 1 on a user's error, 2 on a command that cannot be understood."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lungseg.config import CONF
+from lungseg.errors import UsageError, UserError
+from lungseg.usage import explain
+
+
+def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
+    """Run ``job`` on the composed config; exit 1 on a user's error, 2 on a command that cannot be understood.
+
+    In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 1 at the end.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
+    sys.argv[1:] = arguments = _grid_first(sys.argv[1:])
+    failures: list[str] = []
+
+    def guarded(config: DictConfig) -> None:
+        grid = HydraConfig.get().mode == RunMode.MULTIRUN
+        name = " ".join(HydraConfig.get().overrides.task)
+        if grid:
+            print(f"\n== run {HydraConfig.get().job.num + 1} of the grid: {name}", flush=True)
+        with _one_line_errors(config_name, arguments):
+            for key in sorted(OmegaConf.missing_keys(config)):
+                raise UsageError(f"{key}: a value is needed; add {key}=...")
+            try:
+                job(config)
+            except UserError as error:
+                if not grid or error.exit_code != 1:
+                    raise
+                print(f"error: {error}", file=sys.stderr, flush=True)
+                failures.append(name)
+
+    with _one_line_errors(config_name, arguments):
+        hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(guarded)()
+    if failures:
+        print(f"error: {len(failures)} of the runs failed, as said above: {'; '.join(failures)}", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _grid_first(arguments: Sequence[str]) -> list[str]:
+    """``-m`` before the overrides, where Hydra wants it, wherever it was written."""
+    grid = [word for word in arguments if word in ("-m", "--multirun")]
+    return grid[:1] + [word for word in arguments if word not in ("-m", "--multirun")]
+
+
+@contextlib.contextmanager
+def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        if "traceback=true" in [argument.lower() for argument in arguments]:
+            raise
+        usage = not isinstance(error, UserError)
+        print(f"error: {explain(error, config_name, arguments) if usage else error}", file=sys.stderr)
+        raise SystemExit(getattr(error, "exit_code", 2)) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
