@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except (HydraException, OmegaConfBaseException) as error:
-        print(f"error: {explain(error, 'train', given.keys)}", file=sys.stderr)
+        print(f"error: {explain(error, 'train', [f'data={given.name}'])}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What is wrong with a command line, in one line, with the nearest right name."""
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -56,8 +57,13 @@ def _expected(text: str) -> str:
 
 
 def _nearest(name: str, known: list[str]) -> str:
+    """The nearest right name, of the same group where there is one; all of them where they are few."""
     listed = f" (there are: {', '.join(known)})" if known and len(known) <= 20 else ""
-    return listed + suggestion(name, known)
+    group = name.rpartition(".")[0]
+    siblings = [key for key in known if key.rpartition(".")[0] == group]
+    lasts = {key.rpartition(".")[2]: key for key in siblings}
+    near = difflib.get_close_matches(name.rpartition(".")[2], list(lasts), n=1, cutoff=0.5)
+    return listed + (f"; did you mean {lasts[near[0]]}?" if near else suggestion(name, known))
 
 
 def _keys(config_name: str, arguments: Sequence[str]) -> list[str]:
