@@ -16,6 +16,7 @@ from lungseg.data.pairing import ending
 LEVEL = 0.05  # how often one shortcut or more may be reported where there is none
 FOLDS, PERMUTATIONS, BINS = 5, 199, 16
 FRAME = 4  # of 64 pixels on each side are border
+UNITS = {"aspect ratio": "{:.2f}", "file bytes": "{:,.0f} bytes", "border": "mean grey {:.2f} of 1"}
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -44,7 +45,7 @@ class Shortcut:
     """How well one family of traits tells the class of patients that it was not fitted on.
 
     ``accuracy`` is balanced over the classes, ``chance`` what guessing gets. ``p``: how often shuffled classes make any
-    family stand out as much. ``typical``: class -> its commonest value, or its median where values hardly recur.
+    family stand out as much. ``typical``: class -> its commonest value with its share, or the median of numbers.
     """
 
     family: str
@@ -107,10 +108,10 @@ def find_shortcuts(
     scores = np.array([_accuracies(features[family], classes, fold) for family in values])
     unusual = (scores - scores.mean(axis=1, keepdims=True)) / (scores.std(axis=1, keepdims=True) + 1e-9)
     p = (unusual.max(axis=0) >= unusual[:, :1] - 1e-6).mean(axis=1)
-    found = [
-        Shortcut(family, float(scores[n, 0]), 1 / len(names), float(p[n]), _typical(values[family], truth, names))
-        for n, family in enumerate(values)
-    ]
+    found = []
+    for n, family in enumerate(values):
+        typical = _typical(family, values[family], truth, names)
+        found.append(Shortcut(family, float(scores[n, 0]), 1 / len(names), float(p[n]), typical))
     return sorted(found, key=lambda shortcut: -shortcut.accuracy)
 
 
@@ -178,11 +179,11 @@ def _accuracies(features: Floats, classes: NDArray[np.intp], fold: Labels) -> Fl
     return np.asarray(np.mean(hits, axis=1))
 
 
-def _typical(shown: list[Any], truth: Labels, names: NDArray[np.str_]) -> dict[str, str]:
+def _typical(family: str, shown: list[Any], truth: Labels, names: NDArray[np.str_]) -> dict[str, str]:
     typical = {}
     for number, name in enumerate(names.tolist()):
         own = [value for value, label in zip(shown, truth, strict=True) if label == number]
         value, times = Counter(own).most_common(1)[0]
-        numeric = isinstance(value, float)
-        typical[name] = f"{np.median(own):.4g}" if numeric else f"{value} ({times / len(own):.0%})"
+        numeric = family in UNITS
+        typical[name] = UNITS[family].format(np.median(own)) if numeric else f"{value} ({times / len(own):.0%})"
     return typical

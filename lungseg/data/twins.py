@@ -1,7 +1,6 @@
 """Which images are copies of one another: the same pixels, or rescaled, recompressed, brightened, slightly cropped."""
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-Floats = NDArray[np.float32]
+from lungseg.cores import cores
 
+Floats = NDArray[np.float32]
 DETAIL, ROUGH = 64, 12  # pixels a side of the picture that decides, and of those that say who is worth comparing
 # 128ths that the rough pictures lack at the top, the bottom, the left and the right
-TRIMS = ((0, 0, 0, 0), (4, 4, 4, 4), (5, 0, 0, 0), (0, 5, 0, 0), (0, 0, 5, 0), (0, 0, 0, 5))
+TRIMS = ((0, 0, 0, 0), (5, 5, 5, 5), (5, 0, 0, 0), (0, 5, 0, 0), (0, 0, 5, 0), (0, 0, 0, 5))
 NEIGHBOURS, LISTED, AXES, CHUNK = 6, 20, 24, 256
-ROUGHLY, HOPEFUL = 0.935, 0.65  # least correlation of rough pictures, and of details before the last fitting
+ROUGHLY, HOPEFUL = 0.94, 0.65  # least correlation of rough pictures, and of details before the last fitting
 SAME_FRAME, CROPPED = 0.87, 0.935  # least correlation of details after it, where no edge has moved and where one has
 MOVED, FARTHEST = 0.01, 0.08  # shares of the side: an edge has moved by more, and may have moved by as much
 RIM = 0.05  # share of the side that is not compared: an edge changes what is seen beside it
@@ -117,7 +117,7 @@ def _near(descriptors: Sequence[Descriptor]) -> Iterator[tuple[int, int, float]]
         start = np.stack([1 - left - right, 1 - top - bottom, (left - right) / 2, (top - bottom) / 2], axis=1)
         return _compare(fixed, moving, start)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for chunk, (likeness, moved) in zip(chunks, pool.map(compare, chunks), strict=True):
             near = (moved <= FARTHEST) & (likeness >= np.where(moved <= MOVED, SAME_FRAME, CROPPED))
             for (one, other, _), value in zip(chunk[near].tolist(), likeness[near].tolist(), strict=True):
