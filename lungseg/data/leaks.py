@@ -20,7 +20,7 @@ from lungseg.files import write_atomically
 
 log = logging.getLogger("lungseg")
 
-VERSION = 1  # of what counts as a twin; a change makes what was kept unused
+VERSION = 2  # of what counts as a twin; a change makes what was kept unused
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def test_what_is_inside_the_frame_does_not_count():
 @pytest.mark.parametrize("classes", [2, 3])
 def test_shuffled_classes_are_reported_about_as_rarely_as_the_level_says(classes):
     reported = 0
-    for seed in range(40):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         owners = [f"p{n}" for n in range(30) for _ in range(1 + n % 3)]
         label_of = {f"p{n}": "ABC"[n % classes] for n in rng.permutation(30)}
@@ -115,7 +115,7 @@ def test_shuffled_classes_are_reported_about_as_rarely_as_the_level_says(classes
         found = find_shortcuts(made, [labels[owner] for owner in owners], owners, seed=seed)
         assert len(found) == 7
         reported += any(one.found for one in found)
-    assert reported <= 7  # 2 are expected; 8 or more once in a thousand times
+    assert reported <= 6  # 1 or 2 are expected; 7 or more once in a thousand times
 
 
 def test_images_of_one_patient_are_no_independent_evidence():
