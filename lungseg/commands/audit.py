@@ -13,8 +13,7 @@ from lungseg.commands.tables import aligned, path_of, write_table
 from lungseg.contact_sheet import draw_contacts
 from lungseg.data.case import SPLITS, Case
 from lungseg.data.check import shrunk
-from lungseg.data.leaks import Pair, across, find_pairs, look_at
-from lungseg.data.read import read_image
+from lungseg.data.leaks import Pair, across, film, find_pairs, look_at
 from lungseg.data.shortcuts import Shortcut, find_shortcuts
 from lungseg.data.split import Splits
 from lungseg.files import replaced
@@ -81,7 +80,7 @@ def _tell_shortcuts(shortcuts: Sequence[Shortcut], out: Path) -> None:
     for one in shortcuts:
         word = "a shortcut" if one.found else ""
         rows.append([one.family, f"{one.accuracy:.2f}", f"{one.chance:.2f}", f"{one.p:.3f}", word])
-    log.info("%s\n", aligned(rows))
+    log.info("%s\n", aligned(rows) if shortcuts else "one class, or too few patients of each, to look for shortcuts")
     for one in shortcuts:
         if one.found:
             log.info("%s: %s", one.family, ", ".join(f"{label} {value}" for label, value in one.typical.items()))
@@ -117,7 +116,7 @@ def _draw_pairs(pairs: Sequence[Pair], side: Mapping[str, str], folder: Path) ->
     for number, pair in enumerate(pairs[:DRAWN], start=1):
         tiles = []
         for case in (pair.first, pair.second):
-            image, _ = shrunk(read_image(case.image), {}, 320)
+            image, _ = shrunk(film(case), {}, 320)
             tiles.append((image, None, f"{side.get(case.id, '')} · {case.label} · {case.id}"))
         title = f"{number}: {pair.kind}, likeness {pair.likeness:.3f}"
         with replaced(folder / f"{number:04d}.png") as partial:

@@ -21,7 +21,7 @@ from lungseg.data.split import split_cases
 from lungseg.errors import UserError
 
 OUTSIDE = 0.05  # share of an infection outside the lungs that is told
-DISEASED = ("covid",)  # classes, by what their names hold, in which an empty infection mask is told
+DISEASED = "covid"  # what the names of classes begin with in which an empty infection mask is told
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def inspect(case: Case, thumbnail: bool = False) -> Finding:
     """Read all of a case; what cannot be read is a problem, not an error."""
     paths = files(case.image)
     try:
-        if paths and ending(paths[0]) in (".nii", ".nii.gz") and len(_drop(nifti.read_header(paths[0]).shape)) == 3:
+        if paths and ending(paths[0]) in (".nii", ".nii.gz") and nifti.read_header(paths[0]).is_volume:
             return _volume(case, paths[0])
         image = read_image(case.image)
     except UserError as error:
@@ -109,7 +109,7 @@ def _anatomy(case: Case, masks: dict[str, Mask], image: Gray) -> list[Problem]:
         problems.append(Problem("full lung mask", path, "every pixel is marked as lung; inverted or wrong"))
     if infection is None:
         return problems
-    if not infection.any() and any(word in case.label.lower() for word in DISEASED):
+    if not infection.any() and case.label.lower().startswith(DISEASED):
         problems.append(
             Problem("empty infection", path, f"no infection is marked in a case of {case.label}", harm=False)
         )
@@ -187,10 +187,6 @@ def _path(case: Case) -> Path:
 
 def _told(error: UserError, path: Path) -> str:
     return str(error).removeprefix(f"{path}: ")
-
-
-def _drop(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(side for side in shape if side != 1)
 
 
 def _by(shape: Sequence[int]) -> str:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 from tqdm import tqdm
 
 from lungseg.cores import cores
+from lungseg.data import nifti
 from lungseg.data.case import Case, files, fingerprint
 from lungseg.data.pack import packs_folder
-from lungseg.data.read import read_image
+from lungseg.data.pairing import ending
+from lungseg.data.read import Gray, as_gray, read_image
 from lungseg.data.shortcuts import Traits, traits
 from lungseg.data.split import Splits
 from lungseg.data.twins import Descriptor, describe, find_twins
@@ -62,8 +65,17 @@ def look_at(cases: Sequence[Case], show: bool = True) -> list[Look]:
         return list(tqdm(found, "comparing", len(cases), leave=False, disable=None if show else True))
 
 
+def film(case: Case) -> Gray:
+    """What is compared: the image, or a volume's middle plane."""
+    path = next(iter(files(case.image)), None)
+    if path is not None and ending(path) in (".nii", ".nii.gz") and nifti.read_header(path).is_volume:
+        volume = nifti.read_volume(path)
+        return as_gray(np.ascontiguousarray(volume[:, :, volume.shape[2] // 2].T))
+    return read_image(case.image)
+
+
 def _look(case: Case) -> Look:
-    image = read_image(case.image)
+    image = film(case)
     return Look(describe(image), traits(image, next(iter(files(case.image)), None)))
 
 

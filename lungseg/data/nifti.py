@@ -18,6 +18,11 @@ class Header:
     spacing: tuple[float, ...]
     affine: NDArray[np.float64]
 
+    @property
+    def is_volume(self) -> bool:
+        """Not a single plane."""
+        return len([side for side in self.shape if side != 1]) == 3
+
 
 def read_header(path: Path) -> Header:
     image = _open(path)

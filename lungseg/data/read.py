@@ -21,7 +21,11 @@ def read_image(picture: Picture) -> Gray:
     """[H, W] uint8. Colour becomes grey; more than 8 bits are stretched from the 0.1st to the 99.9th percentile."""
     if isinstance(picture, MaskFile):
         raise TypeError(f"{picture} is a mask, not an image")
-    pixels = decode(picture) if isinstance(picture, Path) else picture.read()
+    return as_gray(decode(picture) if isinstance(picture, Path) else picture.read())
+
+
+def as_gray(pixels: NDArray[Any]) -> Gray:
+    """Any numbers -> uint8, as ``read_image`` says."""
     if pixels.dtype in (np.uint8, np.bool_):
         grey: Gray = pixels.astype(np.uint8) * np.uint8(255 if pixels.dtype == np.bool_ else 1)
         return grey

@@ -99,6 +99,13 @@ def test_what_would_harm_a_training_is_named_and_exits_with_1(folder_data, tmp_p
     assert "1 problems would harm a training" in result.stdout
 
 
+def test_an_empty_infection_is_told_of_covid_and_not_of_non_covid(folder_data, tmp_path):
+    text = (folder_data / "metadata.csv").read_text()
+    (folder_data / "metadata.csv").write_text(text.replace("Normal", "Non-COVID"))
+    result = lungseg("data", "check", "folder", f"root={folder_data}", "out=out", cwd=tmp_path)
+    assert "empty infection" not in result.stdout
+
+
 def test_what_is_only_odd_is_told_and_does_no_harm(folder_data, tmp_path):
     infection = np.zeros((80, 96), np.uint8)
     write_png(folder_data / "infection_masks" / "p00.png", infection)

@@ -2,6 +2,7 @@ import csv
 import json
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -138,3 +139,17 @@ def test_a_class_that_is_told_by_its_frame_is_named(tmp_path):
     found = {row["family"]: row["found"] for row in csv.DictReader((tmp_path / "out" / "shortcuts.csv").open())}
     assert found["border"] == "True", result.stdout
     assert next(line for line in result.stdout.splitlines() if line.startswith("border")).endswith("a shortcut")
+
+
+def test_volumes_are_compared_by_their_middle_plane(tmp_path):
+    films = [case.image.read() for case in phantom.cases(count=3, pixels=96)]
+    for n, film in enumerate([*films, films[1]], start=1):
+        volume = np.repeat(film.T[:, :, None].astype(np.int16) * 5 - 900, 7, axis=2)
+        path = tmp_path / "ct" / "ct_scans" / f"coronacases_org_{n:03d}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), path)
+    result = lungseg("data", "audit", "covid19_ct", "root=ct", "out=out", "drop_leaks=false", cwd=tmp_path)
+    assert "4 cases, 1 pairs of twins" in result.stdout, result.stderr
+    (row,) = csv.DictReader((tmp_path / "out" / "twins.csv").open())
+    assert row["first"].endswith("002.nii.gz")
+    assert row["second"].endswith("004.nii.gz")
