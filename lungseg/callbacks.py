@@ -83,7 +83,7 @@ class EpochLoss(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        loss: torch.Tensor = getattr(pl_module, "last_loss")  # noqa: B009
+        loss = outputs["loss"] * trainer.accumulate_grad_batches  # which Lightning has divided by it
         number = torch.full_like(loss, len(batch["image"]))
         self.total = self.total.to(loss.device) + torch.stack([loss * number, number]).double()
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from lungseg.data.case import Case, checksum, fingerprint
-from lungseg.data.pack import packs_folder
+from lungseg.data.cache import cache_folder, key
+from lungseg.data.case import Case, checksum
 from lungseg.data.preprocess import Box
 from lungseg.data.split import seen_images
 from lungseg.errors import UserError
@@ -45,7 +45,7 @@ def open_cropper(path: str) -> Run:
 def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: bool = True) -> dict[str, Box]:
     """Case id -> rectangle around the lungs; kept, so that the same net and cases are not asked again."""
     weights = hashlib.sha256(cropper.best.read_bytes()).hexdigest() if cropper.best.is_file() else ""
-    kept = packs_folder() / f"boxes-{hashlib.sha256((weights + fingerprint(cases)).encode()).hexdigest()[:24]}.json"
+    kept = cache_folder() / f"boxes-{key(cases, (), weights)}.json"
     if kept.is_file():
         return {id: Box(*values) for id, values in json.loads(kept.read_text()).items()}
     cfg = cropper.config()

@@ -39,7 +39,6 @@ class SegmentationModule(pl.LightningModule):
         self._optimizer, self._schedule = optimizer, schedule
         self.seed, self.channels_last = seed, channels_last
         self.overlap = CaseOverlap(self.regions)
-        self.last_loss = torch.zeros(())
 
     def forward(self, image: Tensor) -> Tensor:
         """Probability of each region, [B, K, H, W], float32."""
@@ -61,7 +60,6 @@ class SegmentationModule(pl.LightningModule):
         self._require_finite(loss, "train")
         self.log("train/loss", loss, prog_bar=True)
         self.log("lr", float(self.trainer.optimizers[0].param_groups[0]["lr"]))
-        self.last_loss = loss.detach()
         return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:

@@ -60,7 +60,7 @@ class LogFile(logging.FileHandler):
 
 @contextlib.contextmanager
 def to_file(path: Path) -> Iterator[None]:
-    """Append all messages, the libraries' too, to ``path`` while the block runs."""
+    """Append all messages, the libraries' warnings too, to ``path`` while the block runs."""
     if rank() != 0:
         yield
         return

@@ -156,7 +156,7 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
         len(data.splits["test"]),
         trainer.device_name(cfg.trainer),
     )
-    if said := copies_across(data.splits):
+    if said := copies_across(run.splits_file):
         log.info("%s", said)
     if cfg.data.overfit is not None:
         log.info("data.overfit=%d: validation is on training images; these numbers are no result", cfg.data.overfit)

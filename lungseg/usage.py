@@ -25,9 +25,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str
     text = str(error).strip()
     if isinstance(override := getattr(error, "override", None), str):
         return _unreadable(override)
-    if match := re.search(r"Could not load '([\w/]+)/([^'/]+)'", text):
-        return f"{match[1]}={match[2]}: no such option{_nearest(match[2], options(match[1]))}"
-    if match := re.search(r"Could not find '([\w/]+)/([^'/]+)'", text):
+    if match := re.search(r"Could not (?:load|find) '([\w/]+)/([^'/]+)'", text):
         group, option = match.groups()
         return f"{group}={option}: no such option{_nearest(option, options(group))}"
     if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from lungseg.config import compose
 from lungseg.cropping import around
@@ -67,3 +68,16 @@ def test_only_a_lung_run_on_whole_images_can_cut(lungs, tmp_path):
     with pytest.raises(UserError, match=r"data\.crop=nowhere: no such directory"):
         train(compose([*words, "data.crop=nowhere", f"run_dir={tmp_path / 'c'}"]))
     assert {path.name for path in tmp_path.iterdir()} == {"infection", "cut"}
+
+
+def test_a_run_is_judged_by_the_preprocessing_in_its_config(lungs, tmp_path):
+    words = [*SMALL, f"data.crop={lungs.path}", "data.normalise=image", "data.aspect=pad"]
+    run = train(compose([*words, f"run_dir={tmp_path / 'run'}"]))
+    whole = run.config_file.read_text()
+    tables = {(run.path / "evaluation" / "phantom-test" / "cases.csv").read_text()}
+    for key, value in (("crop", None), ("normalise", [0.2, 0.5]), ("clahe", True)):
+        changed = OmegaConf.create(whole)
+        changed.data[key] = value
+        run.config_file.write_text(OmegaConf.to_yaml(changed))
+        tables.add((evaluate(compose([f"run={run.path}"], "evaluate")).directory / "cases.csv").read_text())
+    assert len(tables) == 4

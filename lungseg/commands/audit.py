@@ -9,15 +9,15 @@ from typing import Any
 from omegaconf import DictConfig
 from PIL import Image
 
-from lungseg.commands.tables import aligned, path_of, write_table
 from lungseg.contact_sheet import draw_contacts
-from lungseg.data.case import SPLITS, Case
+from lungseg.data.case import SPLITS, Case, place
 from lungseg.data.check import shrunk
 from lungseg.data.leaks import Pair, across, film, find_pairs, look_at
 from lungseg.data.shortcuts import Shortcut, find_shortcuts
 from lungseg.data.split import Splits
 from lungseg.files import replaced
 from lungseg.source import build_cases, build_splits
+from lungseg.tables import aligned, write_table
 
 log = logging.getLogger("lungseg")
 
@@ -68,8 +68,8 @@ def _tell_twins(
     for names, number in sorted(sides.items()):
         log.info("twins in %s: %d pairs", names, number)
     for pair, one, other in leaks[:TOLD]:
-        log.info("  %s, likeness %.3f: %s: %s", pair.kind, pair.likeness, one, path_of(pair.first))
-        log.info("    and %s: %s", other, path_of(pair.second))
+        log.info("  %s, likeness %.3f: %s: %s", pair.kind, pair.likeness, one, place(pair.first))
+        log.info("    and %s: %s", other, place(pair.second))
     if leaks:
         log.info("  data.drop_leaks=true leaves them out of training\n")
 
@@ -80,7 +80,10 @@ def _tell_shortcuts(shortcuts: Sequence[Shortcut], out: Path) -> None:
     for one in shortcuts:
         word = "a shortcut" if one.found else ""
         rows.append([one.family, f"{one.accuracy:.2f}", f"{one.chance:.2f}", f"{one.p:.3f}", word])
-    log.info("%s\n", aligned(rows) if shortcuts else "one class, or too few patients of each, to look for shortcuts")
+    log.info(
+        "%s\n",
+        "\n".join(aligned(rows)) if shortcuts else "one class, or too few patients of each, to look for shortcuts",
+    )
     for one in shortcuts:
         if one.found:
             log.info("%s: %s", one.family, ", ".join(f"{label} {value}" for label, value in one.typical.items()))
@@ -101,8 +104,8 @@ def _twin_row(number: int, pair: Pair, side: Mapping[str, str]) -> dict[str, Any
     one, other = pair.first, pair.second
     return {
         "pair": number,
-        "first": path_of(one),
-        "second": path_of(other),
+        "first": place(one),
+        "second": place(other),
         "first_split": side.get(one.id, ""),
         "second_split": side.get(other.id, ""),
         "kind": pair.kind,

@@ -10,13 +10,13 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 
-from lungseg.commands.tables import aligned, path_of, write_table
 from lungseg.contact_sheet import draw_contacts
-from lungseg.data.case import Case
+from lungseg.data.case import Case, place
 from lungseg.data.check import Finding, inspect_all, table, together
 from lungseg.data.problems import Problem
 from lungseg.files import replaced
 from lungseg.source import build_cases
+from lungseg.tables import aligned, write_table
 
 log = logging.getLogger("lungseg")
 
@@ -31,7 +31,7 @@ def check(data: DictConfig, out: Path) -> int:
     findings = list(inspect_all(cases, _drawn(cases)))
     problems += [problem for finding in findings for problem in finding.problems] + together(cases)
     log.info("%s: %d cases of %d patients\n", data.name, len(cases), len({case.patient for case in cases}))
-    log.info("%s\n", aligned(table(findings)))
+    log.info("%s\n", "\n".join(aligned(table(findings))))
     _tell(problems)
     out.mkdir(parents=True, exist_ok=True)
     write_table([_row(finding) for finding in findings], out / "cases.csv")
@@ -89,7 +89,7 @@ def _row(finding: Finding) -> dict[str, Any]:
     case = finding.case
     return {
         "id": case.id,
-        "file": path_of(case),
+        "file": place(case),
         "patient": case.patient,
         "class": case.label,
         "split": case.split or "",

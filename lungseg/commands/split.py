@@ -5,9 +5,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lungseg.commands.tables import aligned
 from lungseg.data.split import save_splits, split_cases
 from lungseg.source import build_cases
+from lungseg.tables import aligned
 
 log = logging.getLogger("lungseg")
 
@@ -15,26 +15,19 @@ log = logging.getLogger("lungseg")
 def split(data: DictConfig, out: Path) -> int:
     """Write one file for each fold, or one: what ``data.splits=`` takes."""
     cases = build_cases(data)
-    folds = (
-        [(out / f"fold-{fold}.json", fold) for fold in range(data.folds)]
-        if data.folds
-        else [(out / "split.json", None)]
-    )
+    names: list[tuple[Path, int | None]] = [(out / "split.json", None)]
+    if data.folds is not None:
+        names = [(out / f"fold-{fold}.json", fold) for fold in range(data.folds)]
     out.mkdir(parents=True, exist_ok=True)
     rows = [["file", "split", "cases", "patients", *sorted({case.label for case in cases})]]
-    for path, fold in folds:
-        splits = split_cases(
-            cases, val=data.val, test=data.test, seed=data.split_seed, folds=data.folds or None, fold=fold
-        )
+    for path, fold in names:
+        shares = {"val": data.val, "test": data.test}
+        splits = split_cases(cases, **shares, seed=data.split_seed, folds=data.folds, fold=fold)
         save_splits(splits, path)
         for name, side in splits.items():
             classes = [str(sum(case.label == label for case in side)) for label in rows[0][4:]]
             rows.append([str(path), name, str(len(side)), str(len({case.patient for case in side})), *classes])
-    log.info("%s\n", aligned(rows))
-    log.info(
-        "train on one: python train.py data=%s data.root=%s data.splits=%s",
-        data.name,
-        data.get("root", ""),
-        folds[0][0],
-    )
+    log.info("%s\n", "\n".join(aligned(rows)))
+    root = f" data.root={data.root}" if "root" in data else ""
+    log.info("train on one: python train.py data=%s%s data.splits=%s", data.name, root, names[0][0])
     return 0

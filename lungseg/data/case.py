@@ -49,6 +49,11 @@ def files(picture: Picture) -> tuple[Path, ...]:
     return (picture,) if isinstance(picture, Path) else ()
 
 
+def place(case: "Case") -> str:
+    """Its image's file, or its id where the image is computed."""
+    return " ".join(map(str, files(case.image))) or case.id
+
+
 def identity(picture: Picture) -> str:
     """What a picture is wherever it lies: its files' names and sizes, or how it is computed."""
     if not (paths := files(picture)):

@@ -1,22 +1,25 @@
 """What a data set holds, case by case, and what of it would harm a training."""
 
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from lungseg.cores import cores
 from lungseg.data import nifti
-from lungseg.data.case import Case, files
+from lungseg.data.case import Case, files, place
 from lungseg.data.pairing import ending
 from lungseg.data.problems import Problem
-from lungseg.data.read import Gray, Mask, read_image, read_mask
+from lungseg.data.read import Gray, Mask, MaskError, MaskSizeError, labelled, read_image, read_mask
 from lungseg.data.split import split_cases
 from lungseg.errors import UserError
 
@@ -47,58 +50,67 @@ def inspect_all(cases: Sequence[Case], shown: frozenset[str] = frozenset(), show
 
 def inspect(case: Case, thumbnail: bool = False) -> Finding:
     """Read all of a case; what cannot be read is a problem, not an error."""
-    paths = files(case.image)
+    path = next(iter(files(case.image)), None)
+    if path is not None and ending(path) in (".nii", ".nii.gz"):
+        with contextlib.suppress(UserError):  # told below
+            if nifti.read_header(path).is_volume:
+                return _volume(case, path)
     try:
-        if paths and ending(paths[0]) in (".nii", ".nii.gz") and nifti.read_header(paths[0]).is_volume:
-            return _volume(case, paths[0])
         image = read_image(case.image)
     except UserError as error:
-        return Finding(case, problems=(Problem("unreadable", _path(case), _told(error, _path(case))),))
+        return Finding(case, problems=(_problem(error, Path(place(case))),))
     problems: list[Problem] = []
     masks: dict[str, Mask] = {}
     for region, picture in case.masks.items():
         try:
             masks[region] = read_mask(picture, case.image, image.shape)
         except UserError as error:
-            path = next(iter(files(picture)), _path(case))
-            kind = "mask size" if "pixels but its image" in str(error) else "mask values"
-            kind = "unreadable" if "cannot be" in str(error) or "no such file" in str(error) else kind
-            problems.append(Problem(kind, path, _told(error, path)))
+            problems.append(_problem(error, next(iter(files(picture)), Path(place(case)))))
     problems += _anatomy(case, masks, image)
     small, lines = shrunk(image, masks) if thumbnail else (None, None)
-    coverage = {region: float(mask.mean()) for region, mask in masks.items()}
-    return Finding(case, image.shape, _kind(case), coverage, tuple(problems), small, lines)
+    return Finding(case, image.shape, _kind(case), _coverage(masks), tuple(problems), small, lines)
 
 
 def _volume(case: Case, path: Path) -> Finding:
+    """As an image; its masks' voxels must be as many and as large as its own."""
     header = nifti.read_header(path)
     problems: list[Problem] = []
-    coverage: dict[str, float] = {}
+    masks: dict[str, Mask] = {}
     for region, picture in case.masks.items():
         for file in files(picture):
             try:
-                other, labels = nifti.read_header(file), nifti.read_volume(file)
+                other = nifti.read_header(file)
+                if other.shape != header.shape:
+                    said = f"the mask is {_by(other.shape)} voxels, its scan {path.name} {_by(header.shape)}"
+                    raise MaskSizeError(f"{file}: {said}")
+                labels = getattr(picture, "labels", None) or (1,)
+                found = labelled(nifti.read_volume(file), labels, file)
+                masks[region] = masks[region] | found if region in masks else found
             except UserError as error:
-                problems.append(Problem("unreadable", file, _told(error, file)))
+                problems.append(_problem(error, file))
                 continue
-            if other.shape != header.shape:
-                said = f"the mask is {_by(other.shape)} voxels, its scan {path.name} {_by(header.shape)}"
-                problems.append(Problem("mask size", file, said))
-            elif not np.allclose(other.spacing, header.spacing, rtol=1e-2):
+            if not np.allclose(other.spacing, header.spacing, rtol=1e-2):
                 said = f"its voxels are {other.spacing} mm, those of {path.name} {header.spacing}"
                 problems.append(Problem("mask spacing", file, said, harm=False))
-            values = np.unique(labels)
-            if len(values) > 4 or not np.allclose(values, np.round(values)):
-                problems.append(Problem("mask values", file, f"holds {len(values)} values; expected labels 0 to 3"))
-            coverage[region] = float((labels > 0).mean())
-    if coverage.get("lung") == 0:
-        problems.append(Problem("empty lung mask", path, "no voxel of the lungs is marked"))
+    try:
+        problems += _anatomy(case, masks, nifti.read_volume(path))
+    except UserError as error:
+        problems.append(_problem(error, path))
     spacing = "x".join(f"{size:.3g}" for size in header.spacing[:3])
-    return Finding(case, header.shape[::-1], f"volume, {spacing} mm", coverage, tuple(problems))
+    return Finding(case, header.shape[::-1], f"volume, {spacing} mm", _coverage(masks), tuple(problems))
 
 
-def _anatomy(case: Case, masks: dict[str, Mask], image: Gray) -> list[Problem]:
-    path = _path(case)
+def _problem(error: UserError, path: Path) -> Problem:
+    kinds: dict[type[UserError], str] = {MaskSizeError: "mask size", MaskError: "mask values"}
+    return Problem(kinds.get(type(error), "unreadable"), path, str(error).removeprefix(f"{path}: "))
+
+
+def _coverage(masks: Mapping[str, Mask]) -> dict[str, float]:
+    return {region: float(mask.mean()) for region, mask in masks.items()}
+
+
+def _anatomy(case: Case, masks: Mapping[str, Mask], image: NDArray[Any]) -> list[Problem]:
+    path = Path(place(case))
     problems = []
     if image.max() == image.min():
         problems.append(Problem("blank image", path, f"every pixel is {image.max()}"))
@@ -127,14 +139,14 @@ def together(cases: Sequence[Case]) -> list[Problem]:
     regions = sorted({region for case in cases for region in case.masks})
     for region in regions:
         problems += [
-            Problem("image without mask", _path(case), f"has no {region} mask, which others have")
+            Problem("image without mask", Path(place(case)), f"has no {region} mask, which others have")
             for case in cases
             if region not in case.masks
         ]
     try:
         split_cases(cases, val=0.15, test=0.15, seed=0)
     except UserError as error:
-        problems.append(Problem("split", _path(cases[0]).parent, str(error)))
+        problems.append(Problem("split", Path(place(cases[0])).parent, str(error)))
     return problems
 
 
@@ -179,14 +191,6 @@ def shrunk(image: Gray, masks: dict[str, Mask], side: int = 160) -> tuple[Gray, 
     planes = [cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for mask in masks.values()]
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return small, np.asarray(planes, np.bool_).reshape(len(planes), *small.shape)
-
-
-def _path(case: Case) -> Path:
-    return next(iter(files(case.image)), Path(case.id))
-
-
-def _told(error: UserError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
 
 
 def _by(shape: Sequence[int]) -> str:

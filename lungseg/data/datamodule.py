@@ -46,8 +46,6 @@ class SegmentationData(pl.LightningDataModule):
 
     def _require_regions(self) -> None:
         """Refuse a validation split in which a region never occurs: no weights could be chosen by it."""
-        if self.val_set.pack is None:
-            return  # it would take a reading of every mask
         for region, areas in zip(self.regions, self.val_set.areas().T, strict=True):
             if not areas.any():
                 raise UserError(

@@ -1,6 +1,5 @@
 """Images that stand on two sides of a split, as copies of one another."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ from tqdm import tqdm
 
 from lungseg.cores import cores
 from lungseg.data import nifti
-from lungseg.data.case import Case, files, fingerprint
-from lungseg.data.pack import packs_folder
+from lungseg.data.cache import cache_folder, key
+from lungseg.data.case import Case, files
 from lungseg.data.pairing import ending
 from lungseg.data.read import Gray, as_gray, read_image
 from lungseg.data.shortcuts import Traits, traits
@@ -39,8 +38,7 @@ class Pair:
 def find_pairs(cases: Sequence[Case], descriptors: Sequence[Descriptor] | None = None, show: bool = True) -> list[Pair]:
     """All pairs of twins, the surest first; kept, so that the same files are read but once."""
     by_id = {case.id: case for case in cases}
-    key = hashlib.sha256(f"{VERSION}{fingerprint(cases)}".encode()).hexdigest()[:24]
-    kept = packs_folder() / f"twins-{key}.json"
+    kept = cache_folder() / f"twins-{key(cases, (), VERSION)}.json"
     if kept.is_file():
         rows = json.loads(kept.read_text())
         return [Pair(by_id[one], by_id[other], kind, likeness) for one, other, kind, likeness in rows]

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lungseg.cores import cores
-from lungseg.data.case import Case, Picture, files
+from lungseg.data.cache import cache_folder, key
+from lungseg.data.case import Case
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
@@ -51,7 +51,8 @@ class Pack:
 
 def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool = True) -> Pack:
     """The pack of just these files with just this preprocessing; made where there is none, by one process at a time."""
-    folder = packs_folder() / _key(cases, regions, how)
+    boxes = [how.boxes.get(case.id) for case in cases]
+    folder = cache_folder() / key(cases, regions, VERSION, how.size, how.clahe, how.aspect, boxes)
     with _alone(folder):
         if folder.is_dir():
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -72,28 +73,6 @@ def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing,
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return _map(folder)
-
-
-def packs_folder() -> Path:
-    """``$LUNGSEG_CACHE/packs``, by default in the user's cache folder."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lungseg"
-    return Path(os.environ.get("LUNGSEG_CACHE") or home).expanduser().absolute() / "packs"
-
-
-def _key(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing) -> str:
-    """A hash of files' names, sizes and times, of how masks are read, and of what changes pixels."""
-    digest = hashlib.sha256(repr((VERSION, how.size, how.clahe, how.aspect, list(regions))).encode())
-    for case in cases:
-        pictures: list[Picture] = [case.image, *(case.masks[region] for region in regions)]
-        digest.update(repr([case.id, how.boxes.get(case.id), *map(_state, pictures)]).encode())
-    return digest.hexdigest()[:24]
-
-
-def _state(picture: Picture) -> object:
-    stats = [(path.name, path.stat()) for path in files(picture)]
-    found = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    flags = getattr(picture, "soft", None), getattr(picture, "scaled", None), getattr(picture, "labels", None)
-    return (found, flags) if found else picture
 
 
 def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool) -> None:

@@ -1,6 +1,6 @@
 """Masks beside images, matched by file name and never by the order of a listing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from pathlib import Path
 
 from lungseg.data.problems import Problem
@@ -45,7 +45,7 @@ def existing(root: str, holding: str) -> Path:
     return folder
 
 
-def require_images(images: Mapping[str, Path], folder: Path, root: str) -> None:
+def require_images(images: Sized, folder: Path, root: str) -> None:
     if not folder.is_dir():
         raise UserError(f"data.root={root}: has no folder {folder.name}; expected the X-rays in {folder}")
     if not images:
@@ -62,3 +62,11 @@ def strays(images: Mapping[str, Path], masks: Mapping[str, Path], region: str, f
         for name, path in masks.items()
         if name not in images
     ]
+
+
+def counted(folder: Path, number: int, published: int) -> list[Problem]:
+    """Where a folder does not hold as many images as were published; a part of a data set can be trained on."""
+    if number == published:
+        return []
+    what = f"{published - number} missing" if number < published else f"{number - published} too many"
+    return [Problem("count", folder, f"holds {number} images; {published} were published: {what}", harm=False)]

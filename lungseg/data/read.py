@@ -1,5 +1,6 @@
 """A picture on disk, or computed, as an array; whatever is wrong with the file is said with its path."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from lungseg.data import dicom, nifti
 from lungseg.data.case import Case, MaskFile, Picture
 from lungseg.data.pairing import ending
 from lungseg.errors import UserError
+
+
+class MaskError(UserError):
+    """A mask that can be decoded and is no mask of its image."""
+
+
+class MaskSizeError(MaskError):
+    """Of another size than its image."""
+
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -51,7 +61,7 @@ def _part(mask: MaskFile, path: Path, image: Picture, shape: tuple[int, ...]) ->
     if not mask.scaled:
         _require_shape(pixels, path, image, shape)
     if mask.labels is not None:
-        region: Mask = np.isin(pixels, mask.labels)
+        region = labelled(pixels, mask.labels, path)
     elif mask.soft:
         region = pixels >= max(float(pixels.max()), 1.0) / 2
     else:
@@ -61,7 +71,7 @@ def _part(mask: MaskFile, path: Path, image: Picture, shape: tuple[int, ...]) ->
 
 def _require_shape(pixels: NDArray[Any], picture: Picture, image: Picture, shape: tuple[int, ...]) -> None:
     if pixels.shape != shape:
-        raise UserError(
+        raise MaskSizeError(
             f"{picture}: the mask is {_size(pixels.shape)} pixels but its image {image} is {_size(shape)}; "
             "a mask must have its image's size: export it again at that size or leave the pair out"
         )
@@ -70,12 +80,24 @@ def _require_shape(pixels: NDArray[Any], picture: Picture, image: Picture, shape
 def _two_levels(pixels: NDArray[Any], picture: Picture) -> Mask:
     values = np.unique(pixels)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0):
-        shown = ", ".join(str(value) for value in values[:6]) + (", ..." if len(values) > 6 else "")
-        raise UserError(
-            f"{picture}: the mask has the values {shown}; expected two levels, 0 and one other: "
+        raise MaskError(
+            f"{picture}: the mask has the values {_listed(values)}; expected two levels, 0 and one other: "
             "save it as a lossless PNG without blending at the edges"
         )
     return pixels > 0
+
+
+def labelled(pixels: NDArray[Any], labels: tuple[int, ...], path: Path) -> Mask:
+    """Where a label map of any dimension holds one of ``labels``; it may hold nothing else but 0."""
+    values = np.unique(pixels)
+    if not np.isin(values, (0, *labels)).all():
+        raise MaskError(f"{path}: the mask has the values {_listed(values)}; expected the labels 0, {_listed(labels)}")
+    return np.asarray(pixels > 0)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    shown = [str(value) for value in values]
+    return ", ".join(shown[:6]) + (", ..." if len(shown) > 6 else "")
 
 
 def read_case(case: Case, regions: list[str]) -> tuple[Gray, Mask]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungseg.data.case import SPLITS, Case, checksum, files
+from lungseg.data.case import SPLITS, Case, checksum, place
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
 
@@ -131,24 +131,21 @@ def require_regions(splits: Splits, regions: Sequence[str]) -> None:
                 everyone = [c for side in splits.values() for c in side]
                 bare = sum(missing[0] not in c.masks for c in everyone)
                 raise UserError(
-                    f"{case.id} ({_place(case)}) has no {missing[0]} mask, which this task needs; {bare} of "
+                    f"{case.id} ({place(case)}) has no {missing[0]} mask, which this task needs; {bare} of "
                     f"{len(everyone)} cases lack it: choose another task=..., add the masks or leave those images out"
                 )
 
 
-def _place(case: Case) -> str:
-    return next((str(path) for path in files(case.image)), "computed")
-
-
-def copies_across(splits: Splits) -> str | None:
-    """A sentence on files that stand on two sides byte for byte; None where there is none."""
+def copies_across(path: Path) -> str | None:
+    """A sentence on images that stand on two sides of the saved splits byte for byte; None where there is none."""
     owner: dict[str, tuple[str, str]] = {}
     found = []
-    for name in ("test", "val", "train"):
-        for case in splits[name]:
-            seen, first = owner.setdefault(checksum(case.image), (name, case.id))
+    saved = _read(path)
+    for name in reversed(SPLITS):
+        for id, what in saved[name].items():
+            seen, first = owner.setdefault(what, (name, id))
             if seen != name:
-                found.append(f"{case.id} ({name}) and {first} ({seen})")
+                found.append(f"{id} ({name}) and {first} ({seen})")
     if not found:
         return None
     return (

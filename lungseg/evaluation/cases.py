@@ -1,10 +1,7 @@
 """Every case's numbers: the rows of cases.csv, and what they come to."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +9,6 @@ from numpy.typing import NDArray
 
 from lungseg.data.case import Case
 from lungseg.data.read import Mask
-from lungseg.files import write_atomically
 from lungseg.metrics import overlap
 
 METRICS = {
@@ -57,15 +53,6 @@ def summarise(judged: Sequence[Judged], regions: Sequence[str]) -> dict[str, dic
     """Region -> means over cases with intervals over patients; see ``overlap.summarise``."""
     counts = np.stack([one.counts for one in judged])
     return overlap.summarise(counts, regions, [one.case.patient for one in judged])
-
-
-def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """A CSV with a header; None is an empty field."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
 
 
 def worst_median_best(judged: Sequence[Judged], number: int = 3) -> dict[str, list[Judged]]:

@@ -14,9 +14,10 @@ from PIL import Image
 from lungseg.data.case import Case
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
-from lungseg.evaluation.cases import Judged, count, summarise, worst_median_best, write_rows
+from lungseg.evaluation.cases import Judged, count, summarise, worst_median_best
 from lungseg.files import replaced, write_atomically
 from lungseg.metrics import overlap
+from lungseg.tables import write_table
 from lungseg.visualize import Overlay, draw_sheet
 
 Predicted = Iterator[tuple[Case, Gray, Mask, NDArray[np.float32]]]
@@ -67,7 +68,7 @@ def judge(
         "results": {name: summarise(judged, regions) for name, judged in results.items()},
         "by_class": _by_class(results["model"], regions),
     }
-    write_rows(rows, directory / "cases.csv")
+    write_table(rows, directory / "cases.csv")
     write_atomically(directory / "summary.json", json.dumps(_plain(summary), indent=1) + "\n")
     overlays, picture = _draw(predict, results["model"], regions, threshold, directory)
     return Judgement(summary, rows, overlays, directory, picture)

@@ -1,8 +1,10 @@
 """The table that a person reads at the end of a run."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from lungseg.tables import aligned
 
 FEW = 10
 HEADER = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "false alarms")
@@ -24,7 +26,7 @@ def render(summary: Mapping[str, Any]) -> str:
         lines += [
             "",
             f"{region} ({first['n_reference']} cases with it, {first['n_empty']} without)",
-            *_align(rows),
+            *(f"  {line}" for line in aligned(rows)),
         ]
     if summary["patients"] < FEW:
         lines += ["", f"intervals over fewer than {FEW} patients are rough"]
@@ -52,10 +54,3 @@ def _interval(scores: Mapping[str, Any], name: str) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
-
-
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

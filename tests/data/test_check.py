@@ -7,7 +7,7 @@ from PIL import Image
 
 from helpers import run_program, write_png
 from lungseg.data.check import inspect
-from lungseg.data.sources import folder
+from lungseg.data.sources import covid19_ct, folder
 
 
 def lungseg(*words, cwd):
@@ -127,25 +127,42 @@ def test_all_is_told_where_training_stops_at_the_first(folder_data, tmp_path):
     assert kinds == {"mask without image", "blank image", "mask values", "unreadable"}
 
 
-def test_volumes_are_compared_with_their_masks(tmp_path):
-    from lungseg.data.sources import covid19_ct
+def write_scan(root, *, labels=(1, 2), infection=slice(4, 9), depth=6):
+    """A volume of two lungs, infected where ``infection`` says, whose infection mask has ``depth`` planes."""
 
     def save(name, array):
-        path = tmp_path / name
+        path = root / name
         path.parent.mkdir(exist_ok=True)
         nibabel.save(nibabel.Nifti1Image(array, np.diag([0.7, 0.7, 5, 1])), path)
 
-    lungs = np.zeros((20, 16, 6), np.uint8)
-    lungs[4:9], lungs[11:16] = 1, 2
-    save("ct_scans/coronacases_org_001.nii.gz", np.zeros((20, 16, 6), np.int16))
+    lungs, infected = np.zeros((2, 20, 16, 6), np.uint8)
+    lungs[4:9], lungs[11:16] = labels
+    infected[infection] = 1
+    save("ct_scans/coronacases_org_001.nii.gz", np.arange(20 * 16 * 6).reshape(20, 16, 6).astype(np.int16))
     save("lung_mask/coronacases_001.nii.gz", lungs)
-    save("infection_mask/coronacases_001.nii.gz", lungs[:, :, :5])
-    (case,) = covid19_ct.cases(root=str(tmp_path))
+    save("infection_mask/coronacases_001.nii.gz", infected[:, :, :depth])
+    (case,) = covid19_ct.cases(root=str(root))
+    return case, lungs
+
+
+def test_volumes_are_compared_with_their_masks(tmp_path):
+    case, lungs = write_scan(tmp_path, depth=5)
     found = inspect(case)
     assert found.coverage["lung"] == pytest.approx((lungs > 0).mean())
     assert found.kind == "volume, 0.7x0.7x5 mm"
     (problem,) = found.problems
     assert str(problem).endswith("the mask is 20x16x5 voxels, its scan coronacases_org_001.nii.gz 20x16x6")
+
+
+def test_volumes_are_read_wholly(tmp_path):
+    case, _ = write_scan(tmp_path, labels=(1, 9))
+    assert [problem.kind for problem in inspect(case).problems] == ["mask values"]
+    case, _ = write_scan(tmp_path, infection=slice(9, 11))
+    assert [problem.kind for problem in inspect(case).problems] == ["infection outside lungs"]
+    scan = case.image
+    scan.write_bytes(scan.read_bytes()[:-2000])
+    (problem,) = [problem for problem in inspect(case).problems if problem.kind == "unreadable"]
+    assert problem.path == scan
 
 
 def test_splits_are_files_that_training_takes(folder_data, tmp_path):

@@ -116,9 +116,9 @@ def test_debug_trains_and_validates_on_the_same_two_batches_without_augmentation
 def test_a_validation_split_without_the_region_is_refused(cases):
     splits = split_cases(cases, val=0.2, test=0.2, seed=0)
     splits["val"] = [case for case in cases if case.label == "Normal"]
-    pack = open_pack(cases, ["infection"], HOW, show=False)
-    with pytest.raises(UserError, match="none of the 4 validation cases has any infection"):
-        SegmentationData(splits, ["infection"], HOW, pack=pack, batch_size=2, workers=0)
+    for pack in (open_pack(cases, ["infection"], HOW, show=False), None):
+        with pytest.raises(UserError, match="none of the 4 validation cases has any infection"):
+            SegmentationData(splits, ["infection"], HOW, pack=pack, batch_size=2, workers=0)
 
 
 def test_workers_are_checked(cases):

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import cv2
 import nibabel
@@ -13,6 +14,7 @@ from lungseg.config import compose
 from lungseg.data.leaks import across, find_pairs, without_leaks
 from lungseg.data.sources import folder, phantom
 from lungseg.data.split import split_cases
+from lungseg.judging import evaluate
 from lungseg.training import train
 
 
@@ -78,6 +80,22 @@ def test_a_run_with_drop_leaks_is_not_trained_on_them(root, tmp_path, capsys):
     run = train(compose([*words, f"run_dir={tmp_path / 'run'}"]))
     assert "2 of 26 train images have a twin on a later side and are left out" in capsys.readouterr().out
     assert not {"brighter", "smaller"} & set(json.loads(run.splits_file.read_text())["train"])
+    table = (run.path / "evaluation" / "folder-test" / "cases.csv").read_text()
+    found = evaluate(compose([f"run={run.path}"], "evaluate"))
+    assert found.directory.name == "folder-test"
+    assert (found.directory / "cases.csv").read_text() == table
+
+
+def test_a_changed_file_is_looked_at_again(tmp_path):
+    for n, case in enumerate(phantom.cases(count=12, pixels=64)):
+        write_png(tmp_path / "images" / f"{n:02d}.png", case.image.read())
+    assert find_pairs(folder.cases(root=str(tmp_path)), show=False) == []
+    first, last = tmp_path / "images" / "00.png", tmp_path / "images" / "11.png"
+    before = last.stat()
+    content = first.read_bytes()
+    last.write_bytes(content + bytes(max(before.st_size - len(content), 0)))
+    os.utime(last, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert len(find_pairs(folder.cases(root=str(tmp_path)), show=False)) == 1
 
 
 def test_the_audit_lists_pairs_with_a_picture_of_each(root, tmp_path):

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from helpers import ROOT, write_png
+from lungseg.data.cache import cache_folder
 from lungseg.data.case import MaskFile
 from lungseg.data.dataset import CaseDataset
-from lungseg.data.pack import open_pack, packs_folder
+from lungseg.data.pack import open_pack
 from lungseg.data.preprocess import Box, Preprocessing
 from lungseg.data.sources import folder
 from lungseg.errors import UserError
@@ -27,7 +28,7 @@ def cases(folder_data):
 
 
 def packs():
-    return sorted(path for path in packs_folder().iterdir() if path.is_dir())
+    return sorted(path for path in cache_folder().iterdir() if path.is_dir())
 
 
 def decoded(monkeypatch):

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from helpers import write_png
+from lungseg.data.case import MaskFile
 from lungseg.data.read import read_image, read_mask, resize_image, resize_masks
 from lungseg.errors import UserError
 
@@ -55,6 +56,18 @@ def test_a_mask_of_other_values_or_size_is_refused_with_path_and_what_was_found(
         read_mask(tmp_path / "m.png", tmp_path / "i.png", (8, 8))
     with pytest.raises(UserError, match=r"m\.png: the mask is 8x8 pixels but its image .*i\.png is 6x9"):
         read_mask(tmp_path / "m.png", tmp_path / "i.png", (9, 6))
+
+
+def test_a_label_map_may_hold_its_documented_labels_and_no_other(tmp_path):
+    pixels = np.zeros((8, 8), np.uint8)
+    pixels[2:4], pixels[5] = 1, 2
+    write_png(tmp_path / "m.png", pixels)
+    lungs = MaskFile((tmp_path / "m.png",), labels=(1, 2))
+    np.testing.assert_array_equal(read_mask(lungs, tmp_path / "i.png", (8, 8)), pixels > 0)
+    pixels[0, 0] = 7
+    write_png(tmp_path / "m.png", pixels)
+    with pytest.raises(UserError, match=r"m\.png: the mask has the values 0, 1, 2, 7; expected the labels 0, 1, 2"):
+        read_mask(lungs, tmp_path / "i.png", (8, 8))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])

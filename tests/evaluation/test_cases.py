@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
 from lungseg.data.case import Case
-from lungseg.evaluation.cases import Judged, count, worst_median_best, write_rows
+from lungseg.evaluation.cases import Judged, count, worst_median_best
+from lungseg.tables import write_table
 
 
 class _Nothing:
@@ -40,7 +41,7 @@ def test_what_is_undefined_is_an_empty_field_and_never_a_score(tmp_path):
         judged("b", something, nothing).row(["infection"]),
         judged("c", nothing, something).row(["infection"]),
     ]
-    write_rows(rows, tmp_path / "cases.csv")
+    write_table(rows, tmp_path / "cases.csv")
     read = list(csv.DictReader((tmp_path / "cases.csv").open()))
     assert [row["infection_dice"] for row in read] == ["", "", "0.0"]
     assert [row["infection_recall"] for row in read] == ["", "", "0.0"]

@@ -29,7 +29,7 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
         for label in sorted(path for path in split.iterdir() if path.is_dir())
         for name, path in pictures(label, found).items()
     ]
-    require_images({case.id: case.image for case in listed if isinstance(case.image, Path)}, inner[0], root)
+    require_images(listed, inner[0], root)
     settle(found, problems)
     return listed
 

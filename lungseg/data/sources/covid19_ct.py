@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from lungseg.data.case import Case, MaskFile
-from lungseg.data.pairing import existing, pictures, require_images, stem, strays
+from lungseg.data.pairing import counted, existing, pictures, require_images, stem, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.errors import UserError
 
@@ -32,9 +32,7 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
     for region, there in {**masks, "lung_and_infection": both}.items():
         found += strays(images, there, region, folder / "ct_scans")
     found += _shifted(folder / "metadata.csv")
-    if len(images) != PUBLISHED:
-        said = f"holds {len(images)} volumes; {PUBLISHED} were published"
-        found.append(Problem("count", folder / "ct_scans", said, harm=False))
+    found += counted(folder / "ct_scans", len(images), PUBLISHED)
     settle(found, problems)
     return [
         Case(

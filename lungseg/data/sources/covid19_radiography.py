@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lungseg.data.case import Case, MaskFile
-from lungseg.data.pairing import existing, pictures, require_images, strays
+from lungseg.data.pairing import counted, existing, pictures, require_images, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.errors import UserError
 
@@ -35,8 +35,10 @@ def cases(*, root: str, group: str = "auto", problems: list[Problem] | None = No
     listed = [
         case for label in PUBLISHED for case in _section(folder, label, sources[label] if by_source else {}, found)
     ]
-    require_images({case.id: case.image for case in listed if isinstance(case.image, Path)}, folder, root)
-    settle(found + _counted(folder, listed), problems)
+    require_images(listed, folder, root)
+    for label, published in PUBLISHED.items():
+        found += counted(folder / label, sum(case.label == label for case in listed), published)
+    settle(found, problems)
     _say(by_source, known)
     return listed
 
@@ -62,17 +64,6 @@ def _section(folder: Path, label: str, sources: dict[str, str], found: list[Prob
         )
         for name, path in images.items()
     ]
-
-
-def _counted(folder: Path, listed: Sequence[Case]) -> list[Problem]:
-    problems = []
-    for label, published in PUBLISHED.items():
-        number = sum(case.label == label for case in listed)
-        if number != published:
-            what = f"{published - number} missing" if number < published else f"{number - published} too many"
-            said = f"holds {number} images; {published} were published: {what}"
-            problems.append(Problem("count", folder / label, said, harm=False))
-    return problems
 
 
 def _sources(folder: Path, label: str) -> dict[str, str]:

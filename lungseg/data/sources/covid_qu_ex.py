@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lungseg.data.case import Case
-from lungseg.data.pairing import existing, pictures, require_images, strays
+from lungseg.data.pairing import counted, existing, pictures, require_images, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.errors import UserError
 
@@ -53,7 +53,7 @@ def cases(
         )
     found: list[Problem] = []
     listed = [case for split in SPLITS for label in CLASSES for case in _section(folder, split, label, part, found)]
-    require_images({case.id: case.image for case in listed if isinstance(case.image, Path)}, folder, root)
+    require_images(listed, folder, root)
     found += _counted(folder, part, listed)
     settle(found, problems)
     return listed if subset is None else draw(listed, subset)
@@ -103,17 +103,13 @@ def _section(folder: Path, split: str, label: str, part: str, found: list[Proble
 
 
 def _counted(folder: Path, part: str, listed: Sequence[Case]) -> list[Problem]:
-    """Where the number of images is not the published one."""
     there = Counter((case.split, case.label) for case in listed)
-    problems = []
-    for split, numbers in PUBLISHED[part].items():
-        for label, published in zip(CLASSES, numbers, strict=True):
-            number = there[SPLITS[split], label]
-            if number != published:
-                what = f"{published - number} missing" if number < published else f"{number - published} too many"
-                said = f"holds {number} images; {published} were published: {what}"
-                problems.append(Problem("count", folder / split / label, said, harm=False))
-    return problems
+    return [
+        problem
+        for split, numbers in PUBLISHED[part].items()
+        for label, published in zip(CLASSES, numbers, strict=True)
+        for problem in counted(folder / split / label, there[SPLITS[split], label], published)
+    ]
 
 
 def draw(listed: Sequence[Case], number: int, seed: int = 0) -> list[Case]:

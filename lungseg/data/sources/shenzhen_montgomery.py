@@ -39,7 +39,7 @@ def cases(
     if without and problems is None:
         log.info("%d images have no lung mask and are left out", without)
     chosen = [case for case in listed if case.domain in domains]
-    require_images({case.id: case.image for case in chosen if isinstance(case.image, Path)}, Path(root), root)
+    require_images(chosen, Path(root), root)
     return sorted(chosen, key=lambda case: case.id)
 
 
