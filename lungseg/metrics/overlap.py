@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from lungseg.metrics.bootstrap import mean_interval
+from lungseg.statistics.bootstrap import mean_interval
 
 Counts = NDArray[np.int64]  # [..., 4]: true positive, false positive, false negative, true negative
 Scores = NDArray[np.float64]
