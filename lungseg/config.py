@@ -1,7 +1,7 @@
 """The typed top-level keys, and what the groups of conf/ hold. Nothing heavy is imported here."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,17 @@ class TrainConfig:
 class EvaluateConfig:
     """The top-level keys of evaluate.py."""
 
-    run: str = MISSING
+    run: Any = MISSING  # one, or several as [a,b,c]: an ensemble
     data: Any = None
     split: str | None = None  # default: test, or all cases of another data set
     threshold: float = 0.5
     tta: str = "none"
+    ask: Any = None  # what is to be found out besides: all, or some of tta, frame, gate, uncertainty
+    gate: str | None = None  # a run of task=lung that infection is kept within (ask=gate)
+    legacy: bool = False  # also the definitions that flatter
+    tolerances: list[float] = field(
+        default_factory=lambda: [1.0, 2.0, 4.0]
+    )  # of surface Dice, in mm where the spacing is known, else pixels
     batch_size: int | None = None  # default: the run's
     accelerator: str = "auto"
     out: str | None = None  # default: <run>/evaluation/<data>-<split>

@@ -2,8 +2,11 @@
 
 import contextlib
 import errno
+import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lungseg.errors import UserError
 
@@ -23,6 +26,19 @@ def replaced(path: Path, then: str = "free space or choose another place") -> It
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """NaN and infinity become null: JSON has no other word for them."""
+    write_atomically(path, json.dumps(_finite(content), indent=1) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_atomically(path: Path, text: str) -> None:

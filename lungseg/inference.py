@@ -1,6 +1,6 @@
 """Whole cases through a trained net: probabilities at each image's own size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from lungseg.data.read import Gray, Mask, read_case
 from lungseg.errors import UserError
 
 Probabilities = NDArray[np.float32]
+Predicted = Iterator[tuple[Case, Gray, Mask, Probabilities]]
 Item = tuple[int, Tensor, Gray, Mask]
 
 TTA = ("none", "flip")
@@ -23,8 +24,14 @@ TTA = ("none", "flip")
 class WholeCases(Dataset[Item]):
     """Index, the net's input [1, S, S], and the published image [H, W] and masks [K, H, W]."""
 
-    def __init__(self, cases: Sequence[Case], regions: Sequence[str], how: Preprocessing) -> None:
-        self.cases, self.regions, self.how = list(cases), list(regions), how
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        regions: Sequence[str],
+        how: Preprocessing,
+        change: Callable[[Case, Gray], Gray] | None = None,
+    ) -> None:
+        self.cases, self.regions, self.how, self.change = list(cases), list(regions), how, change
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -32,7 +39,8 @@ class WholeCases(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         case = self.cases[index]
         image, masks = read_case(case, self.regions)
-        return index, self.how.tensor(self.how.image(case.id, image)), image, masks
+        given = image if self.change is None else self.change(case, image)
+        return index, self.how.tensor(self.how.image(case.id, given)), image, masks
 
 
 def predict(
@@ -45,12 +53,16 @@ def predict(
     batch_size: int = 16,
     workers: int = 0,
     tta: str = "none",
+    change: Callable[[Case, Gray], Gray] | None = None,
     show: bool = True,
-) -> Iterator[tuple[Case, Gray, Mask, Probabilities]]:
-    """Each case in order with image [H, W], reference [K, H, W] and probabilities [K, H, W] at that size."""
+) -> Predicted:
+    """Each case in order with image [H, W], reference [K, H, W] and probabilities [K, H, W] at that size.
+
+    ``change`` is done to what the net sees; the image that is yielded is the published one.
+    """
     if tta not in TTA:
         raise UserError(f"tta={tta}: expected one of {', '.join(TTA)}")
-    loader = DataLoader(WholeCases(cases, regions, how), batch_size, num_workers=workers, collate_fn=list)
+    loader = DataLoader(WholeCases(cases, regions, how, change), batch_size, num_workers=workers, collate_fn=list)
     module = module.to(device).eval()
     with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
         for items in loader:

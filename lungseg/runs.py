@@ -60,6 +60,10 @@ class Run:
         return self.path / "mean_mask.npz"
 
     @property
+    def thresholds_file(self) -> Path:
+        return self.path / "thresholds.json"
+
+    @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.csv"
 

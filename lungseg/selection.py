@@ -23,6 +23,7 @@ class Selection:
     cases: list[Case]
     split: str
     name: str
+    val: list[Case]  # of the run's own data, to choose thresholds by; empty where other data is judged
 
 
 def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
@@ -42,14 +43,15 @@ def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
         if split == "all":
             raise UserError("split=all: this is the data that the run was trained on; expected test or val")
         split = split or "test"
-        chosen, name = load_splits(cases, run.splits_file)[split], cfg.data.name
+        splits = load_splits(cases, run.splits_file)
+        chosen, name, val = splits[split], cfg.data.name, splits["val"]
     else:
         chosen = _unseen(run, [case for case in cases if split in (None, "all") or case.split == split])
         if not chosen:
             raise UserError(f"data={cfg.data.name}: no case to judge with split={split}; use split=all or other data")
-        split, name = split or "all", f"{cfg.data.name}-{found[:6]}"
+        split, name, val = split or "all", f"{cfg.data.name}-{found[:6]}", []
     require_regions({split: chosen}, cfg.task.regions)
-    return Selection(chosen, split, f"{name}-{split}")
+    return Selection(chosen, split, f"{name}-{split}", val)
 
 
 def _unseen(run: Run, cases: list[Case]) -> list[Case]:

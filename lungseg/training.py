@@ -186,7 +186,7 @@ def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits,
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
     log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
-    selection = Selection(splits["test"], "test", f"{cfg.data.name}-test")
+    selection = Selection(splits["test"], "test", f"{cfg.data.name}-test", splits["val"])
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         judge_run(run, cfg, module, selection, best["epoch"], writers=fitter.loggers)

@@ -74,6 +74,11 @@ def checksum(image: Picture) -> str:
         return f"{size}:{zlib.crc32(file.read()):08x}"
 
 
+def short_checksum(checksum: str) -> str:
+    """Twelve letters for a ``checksum``, as tables of cases name an image."""
+    return hashlib.sha256(checksum.encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One study as a radiologist would call it: an image, the masks that exist for it, whose it is.

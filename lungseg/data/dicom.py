@@ -58,3 +58,12 @@ def _range(file: Any) -> tuple[float, float] | None:
 def _line(error: Exception) -> str:
     """The error's first line without anything that the file says of a person."""
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def spacing(path: Path) -> tuple[float, float] | None:
+    """Millimetres from row to row and from column to column; of the detector, where nothing nearer is said."""
+    import pydicom
+
+    file = pydicom.dcmread(path, stop_before_pixels=True)
+    found = file.get("PixelSpacing") or file.get("ImagerPixelSpacing")
+    return (float(found[0]), float(found[1])) if found and all(size > 0 for size in found) else None

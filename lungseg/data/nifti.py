@@ -50,6 +50,16 @@ def read_plane(path: Path) -> NDArray[Any]:
     return np.ascontiguousarray(plane.T)
 
 
+def plane_spacing(path: Path) -> tuple[float, float] | None:
+    """Millimetres from row to row and from column to column of ``read_plane``; None where none is set."""
+    image = _open(path)
+    sides = [size for size, side in zip(image.header.get_zooms(), image.shape, strict=False) if side != 1]
+    unit = image.header.get_xyzt_units()[0]
+    if len(sides) != 2 or unit not in ("mm", "unknown") or (unit == "unknown" and sides == [1, 1]):
+        return None
+    return float(sides[1]), float(sides[0])
+
+
 def _open(path: Path) -> Any:
     import nibabel
 

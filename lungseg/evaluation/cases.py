@@ -1,15 +1,17 @@
 """Every case's numbers: the rows of cases.csv, and what they come to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.data.case import Case
+from lungseg.data.case import Case, checksum, short_checksum
 from lungseg.data.read import Mask
 from lungseg.metrics import overlap
+from lungseg.statistics.agreement import bland_altman
+from lungseg.statistics.bootstrap import mean_interval
 
 METRICS = {
     "dice": overlap.dice,
@@ -18,22 +20,31 @@ METRICS = {
     "recall": overlap.recall,
     "specificity": overlap.specificity,
 }
+COUNTED = ("lesions", "lesions_predicted", "lesions_found")  # summed over cases, not averaged
+SEVERITY = ("severity_reference", "severity_predicted")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A case and its pixels [K, 4]: true positive, false positive, false negative, true negative, at its own size."""
+    """A case and its pixels [K, 4]: true positive, false positive, false negative, true negative, at its own size.
+
+    ``further`` [K] are each region's other numbers by name; NaN is undefined.
+    """
 
     case: Case
     counts: NDArray[np.int64]
+    further: Sequence[Mapping[str, float]] = ()
 
     def row(self, regions: Sequence[str]) -> dict[str, Any]:
-        """Id, patient, class, then each region's metrics and areas in pixels; a metric that is undefined is empty."""
-        row: dict[str, Any] = {"id": self.case.id, "patient": self.case.patient, "class": self.case.label}
-        for region, counts in zip(regions, self.counts, strict=True):
-            for name, metric in METRICS.items():
-                value = float(metric(counts))
-                row[f"{region}_{name}"] = None if np.isnan(value) else round(value, 6)
+        """Id, patient, class, then each region's numbers and areas in pixels; what is undefined is empty."""
+        case = self.case
+        row: dict[str, Any] = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain}
+        row["image"] = short_checksum(checksum(case.image))
+        for region, counts, more in zip(regions, self.counts, self.further or [{}] * len(regions), strict=True):
+            values = {name: float(metric(counts)) for name, metric in METRICS.items()} | dict(more)
+            for name, value in values.items():
+                number = int(value) if name in COUNTED else round(value, 6) if np.isfinite(value) else None
+                row[f"{region}_{name}"] = number
             row[f"{region}_reference_area"] = int(counts[0] + counts[2])
             row[f"{region}_predicted_area"] = int(counts[0] + counts[1])
         row["image_area"] = int(self.counts[0].sum())
@@ -50,9 +61,35 @@ def count(prediction: Mask, reference: Mask) -> NDArray[np.int64]:
 
 
 def summarise(judged: Sequence[Judged], regions: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Region -> means over cases with intervals over patients; see ``overlap.summarise``."""
+    """Region -> means over cases with intervals over patients; see ``overlap.summarise`` and ``_further``."""
     counts = np.stack([one.counts for one in judged])
-    return overlap.summarise(counts, regions, [one.case.patient for one in judged])
+    patients = [one.case.patient for one in judged]
+    summary = overlap.summarise(counts, regions, patients)
+    for k, region in enumerate(regions):
+        rows = [one.further[k] for one in judged if one.further]
+        if rows:
+            summary[region] |= _further(rows, patients)
+    return summary
+
+
+def _further(rows: Sequence[Mapping[str, float]], patients: Sequence[str]) -> dict[str, Any]:
+    """Means with intervals; lesions pooled over cases as well; severity as the agreement of two measurements."""
+    columns = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+    summary: dict[str, Any] = {}
+    for name, values in columns.items():
+        if name in COUNTED:
+            summary[name] = int(values.sum())
+        elif name not in SEVERITY:
+            low, high = mean_interval(values, patients)
+            mean = float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+            summary |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+    if "lesions" in columns:
+        there = summary["lesions"] + summary["lesions_predicted"]
+        summary["lesion_f1_pooled"] = 2 * summary["lesions_found"] / there if there else float("nan")
+    if SEVERITY[0] in columns:
+        found = bland_altman(columns[SEVERITY[0]], columns[SEVERITY[1]], patients)
+        summary["severity"] = {name: getattr(found, name) for name in found.__slots__}
+    return summary
 
 
 def worst_median_best(judged: Sequence[Judged], number: int = 3) -> dict[str, list[Judged]]:

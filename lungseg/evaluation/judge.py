@@ -1,7 +1,6 @@
-"""A net on a list of cases -> cases.csv, summary.json, overlays, and the summary itself."""
+"""A net on a list of cases -> tables of cases, summary.json, pictures, and the summary itself."""
 
-import json
-import math
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,12 @@ from lungseg.data.case import Case
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
 from lungseg.evaluation.cases import Judged, count, summarise, worst_median_best
-from lungseg.files import replaced, write_atomically
-from lungseg.metrics import overlap
+from lungseg.evaluation.flattery import Flattery
+from lungseg.evaluation.pictures import PictureWriter
+from lungseg.evaluation.scorer import Scorer
+from lungseg.evaluation.thresholds import Thresholds
+from lungseg.files import replaced, write_json
+from lungseg.metrics import calibration, overlap
 from lungseg.tables import write_table
 from lungseg.visualize import Overlay, draw_sheet
 
@@ -29,54 +32,112 @@ class Judgement:
     """What one evaluation found, and where it was written."""
 
     summary: dict[str, Any]
+    judged: list[Judged]
     rows: list[dict[str, Any]]
     overlays: list[Overlay]
     directory: Path
     picture: Path
 
 
-def judge(
-    predict: Predict,
-    cases: Sequence[Case],
-    regions: Sequence[str],
-    mean_mask: Callable[[Case, tuple[int, ...]], Mask],
-    directory: Path,
-    *,
-    threshold: float,
-    about: dict[str, Any],
-) -> Judgement:
-    """Score each case once at its own size; ``mean_mask`` lays the baseline over a case's image of that shape.
+@dataclass(frozen=True)
+class How:
+    """``threshold``: the one that was asked for; ``tuned``: those to judge at as well, by region."""
 
-    ``about`` (data, split, checkpoint, ...) goes into the summary.
-    """
+    scorer: Scorer
+    mean_mask: Callable[[Case, tuple[int, ...]], Mask]
+    threshold: float = 0.5
+    tuned: Thresholds | None = None
+    flattery: Flattery | None = None
+
+
+@dataclass
+class Found:
+    """What is collected while the cases go by: results by name, and each region's probabilities."""
+
+    judged: dict[str, list[Judged]]
+    reliability: list[calibration.Reliability]
+
+
+def judge(predict: Predict, cases: Sequence[Case], how: How, directory: Path, about: dict[str, Any]) -> Judgement:
+    """Score each case once at its own size; ``about`` (data, split, checkpoint, ...) goes into the summary."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{directory}: cannot be made ({error.strerror}); choose another out=FOLDER") from None
-    results: dict[str, list[Judged]] = {"model": [], "mean_mask": [], "all_background": []}
-    for case, image, reference, probabilities in predict(cases):
-        results["model"].append(Judged(case, count(probabilities > threshold, reference)))
-        results["mean_mask"].append(Judged(case, count(mean_mask(case, image.shape), reference)))
-        results["all_background"].append(Judged(case, count(np.zeros_like(reference), reference)))
-    rows = [one.row(regions) for one in results["model"]]
-    summary = {
-        **about,
-        "threshold": threshold,
-        "regions": list(regions),
+    regions = list(how.scorer.regions)
+    with replaced(directory / "pictures.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
+        found = _look(predict(cases), how, PictureWriter(archive, regions))
+    summary = {**about, **_summary(cases, how, found)}
+    rows = [one.row(regions) for one in found.judged["model"]]
+    write_table(rows, directory / "cases.csv")
+    if how.tuned is not None:
+        write_table([one.row(regions) for one in found.judged["tuned"]], directory / "cases-tuned.csv")
+    write_json(directory / "summary.json", summary)
+    overlays, picture = _draw(predict, found.judged["model"], regions, how.threshold, directory)
+    return Judgement(summary, found.judged["model"], rows, overlays, directory, picture)
+
+
+def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> Found:
+    """Once through the cases."""
+    scorer, regions = how.scorer, how.scorer.regions
+    nothing = calibration.bins(np.zeros(0), np.zeros(0, np.bool_))
+    found = Found({"model": [], "tuned": [], "mean_mask": [], "all_background": []}, [nothing] * len(regions))
+    for case, image, reference, probabilities in predicted:
+        prediction = probabilities > how.threshold
+        found.judged["model"].append(scorer.whole(case, prediction, reference, probabilities))
+        if how.tuned is not None:
+            tuned = _above(probabilities, how.tuned, regions)
+            found.judged["tuned"].append(scorer.whole(case, tuned, reference, probabilities))
+        found.judged["mean_mask"].append(scorer.overlap(case, how.mean_mask(case, image.shape), reference))
+        found.judged["all_background"].append(scorer.overlap(case, np.zeros_like(reference), reference))
+        for k in range(len(regions)):
+            found.reliability[k] += calibration.bins(probabilities[k], reference[k])
+        pictures.add(image, reference, prediction)
+        if how.flattery is not None:
+            how.flattery.add(prediction, reference, probabilities)
+    return found
+
+
+def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
+    regions = list(how.scorer.regions)
+    model = found.judged["model"]
+    return {
+        "threshold": how.threshold,
+        "thresholds_from_validation": how.tuned,
+        "unit": how.scorer.unit,
+        "tolerances": list(how.scorer.tolerances),
+        "regions": regions,
         "cases": len(cases),
         "patients": len({case.patient for case in cases}),
-        "results": {name: summarise(judged, regions) for name, judged in results.items()},
-        "by_class": _by_class(results["model"], regions),
+        "results": {name: summarise(judged, regions) for name, judged in found.judged.items() if judged},
+        "calibration": {region: _calibration(one) for region, one in zip(regions, found.reliability, strict=True)},
+        "by_class": _by(model, regions, lambda case: case.label),
+        "by_domain": _by(model, regions, lambda case: case.domain),
+        "legacy": how.flattery.summary() if how.flattery is not None else None,
     }
-    write_table(rows, directory / "cases.csv")
-    write_atomically(directory / "summary.json", json.dumps(_plain(summary), indent=1) + "\n")
-    overlays, picture = _draw(predict, results["model"], regions, threshold, directory)
-    return Judgement(summary, rows, overlays, directory, picture)
 
 
-def _by_class(judged: Sequence[Judged], regions: Sequence[str]) -> dict[str, dict[str, Any]]:
-    labels = sorted({one.case.label for one in judged})
-    return {label: summarise([one for one in judged if one.case.label == label], regions) for label in labels}
+def _above(probabilities: NDArray[np.float32], thresholds: Thresholds, regions: Sequence[str]) -> Mask:
+    limits = np.array([thresholds[region] for region in regions], np.float32)
+    return np.asarray(probabilities > limits[:, None, None])
+
+
+def _calibration(found: calibration.Reliability) -> dict[str, Any]:
+    """``bins`` are [mean probability, share that is the region] each, None where no pixel is in it."""
+    points = np.stack([calibration.confidence(found), calibration.frequency(found)], axis=1)
+    return {
+        "expected_error": calibration.expected_calibration_error(found),
+        "maximum_error": calibration.maximum_calibration_error(found),
+        "brier": calibration.brier(found),
+        "bins": [None if np.isnan(point).any() else point.round(6).tolist() for point in points],
+    }
+
+
+def _by(
+    judged: Sequence[Judged], regions: Sequence[str], key: Callable[[Case], str | None]
+) -> dict[str, dict[str, Any]]:
+    names = sorted({name for one in judged if (name := key(one.case)) is not None})
+    return {name: summarise([one for one in judged if key(one.case) == name], regions) for name in names}
 
 
 def _draw(
@@ -103,12 +164,3 @@ def make_overlays(predicted: Predicted, regions: Sequence[str], threshold: float
         values = overlap.dice(count(prediction, reference))
         dice = {region: float(value) for region, value in zip(regions, values, strict=True)}
         yield Overlay(case.id, case.label, image, reference, prediction, dice)
-
-
-def _plain(value: Any) -> Any:
-    """NaN becomes null: JSON has no other word for it."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,89 @@
+"""Which cases a page shows as pictures, and their pictures as text within it."""
+
+import base64
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from lungseg.comparison.report import Report
+from lungseg.evaluation.pictures import Pictures
+
+BUDGET = 24  # MB of pictures in a page; a browser opens it in a moment
+
+
+def album(report: Report, budget: float, show: bool = True) -> dict[int, str]:
+    """Row of the case -> its image and masks; those first that are worth a look, until ``budget`` MB are full."""
+    archives = [entry.folder / "pictures.zip" for entry in report.group.entries]
+    if not all(path.is_file() for path in archives):
+        return {}
+    rows = [_rows_in_file(entry.folder, report.group.table.id) for entry in report.group.entries]
+    found: dict[int, str] = {}
+    spent = 0
+    order = list(worth_a_look(report))
+    with tqdm(total=len(order), desc="pictures", leave=False, disable=None if show else True) as progress:
+        pictures = [Pictures(path) for path in archives]
+        for case in order:
+            found[case] = _one(pictures, [row[case] for row in rows], report.group.table.regions)
+            spent += len(found[case])
+            progress.update()
+            if spent > budget * 1e6:
+                break
+    return found
+
+
+def worth_a_look(report: Report) -> Iterator[int]:
+    """Every case once: by turns those that differ most, fail most, are false alarms, succeed most, and any."""
+    orders: list[list[int]] = [np.random.default_rng(0).permutation(len(report.group.table.id)).tolist()]
+    for region in report.group.table.regions:
+        for found in report.of_region(region):
+            values = found.values * (1 if found.kind.higher else -1)
+            mean = values.mean(axis=1)
+            if found.kind.metric == "false_alarm":
+                orders.append(_by(-report.group.table.numbers[f"{region}/predicted_area"] * np.isfinite(mean)))
+            elif found.kind.metric in ("dice", "hd95"):
+                orders += [_by(-np.ptp(values, axis=1)), _by(mean), _by(-mean)]
+                orders += [_by(values[:, place]) for place in found.ranking.order[:4]]
+    seen: set[int] = set()
+    for turn in zip_longest(*orders):
+        for case in turn:
+            if case is not None and case not in seen:
+                seen.add(case)
+                yield case
+
+
+def _by(values: NDArray[np.float64]) -> list[int]:
+    """The smallest first; what is undefined is left out."""
+    order = np.argsort(values, kind="stable")
+    return [int(case) for case in order if not np.isnan(values[case])]
+
+
+def _rows_in_file(folder: Path, ids: Sequence[str]) -> list[int]:
+    """Where each case stands in the judgement's own table, which counts its pictures."""
+    import csv
+
+    with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
+        place = {row["id"]: number for number, row in enumerate(csv.DictReader(file))}
+    return [place[id] for id in ids]
+
+
+def _one(pictures: Sequence[Pictures], rows: Sequence[int], regions: Sequence[str]) -> str:
+    """Base 64 of the JPEG, a bar, base 64 of the deflated bits: the reference's regions, then each run's."""
+    jpeg = pictures[0].jpeg(rows[0])
+    with Image.open(io.BytesIO(jpeg)) as file:
+        shape = (file.height, file.width)
+    masks = [pictures[0].mask("reference", region, rows[0], shape) for region in regions]
+    for archive, row in zip(pictures, rows, strict=True):
+        masks += [archive.mask("prediction", region, row, shape) for region in regions]
+    bits = b"".join(np.packbits(mask).tobytes() for mask in masks)
+    return f"{text(jpeg)}|{text(zlib.compress(bits, 9))}"
+
+
+def text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -1,0 +1,111 @@
+"""One judged run as it enters a comparison."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lungseg.comparison.table import CaseTable, read_cases
+from lungseg.errors import UserError
+from lungseg.runs import Run
+
+SEEDLESS = ("seed", "run_dir", "resume", "traceback", "logger", "data.root", "data.workers", "data.pack")
+CURVES = ("val/dice", "val/loss", "train/loss_epoch")
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A run, the folder of the judgement that is compared, and its table of cases."""
+
+    run: Run
+    folder: Path
+    table: CaseTable
+    config: Mapping[str, Any]  # dotted keys
+    manifest: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        return str(self.table.summary["task"])
+
+    @property
+    def data(self) -> str:
+        return str(self.table.summary["data"])
+
+    @property
+    def model(self) -> str:
+        return str(self.config.get("model.name"))
+
+    @property
+    def encoder(self) -> str:
+        return str(self.config.get("model.encoder") or "-")
+
+    @property
+    def seed(self) -> int:
+        return int(self.config.get("seed") or 0)
+
+    @property
+    def transfer(self) -> str:
+        """Which arm of transfer learning."""
+        start = "finetuned" if self.config.get("pretrained") or self.config.get("model.weights") else "scratch"
+        frozen = "frozen" if start == "finetuned" else "frozen-random"
+        return frozen if self.config.get("freeze_encoder") else start
+
+    @property
+    def arm(self) -> tuple[tuple[str, str], ...]:
+        """What it shares with the runs that differ from it by their seed alone; how it was judged is part of it."""
+        kept = {key: value for key, value in self.config.items() if not key.startswith(SEEDLESS)}
+        judged = (("judged", self.judged),)
+        return judged + tuple(sorted((key, repr(value)) for key, value in kept.items()))
+
+    @property
+    def judged(self) -> str:
+        """What is special about the judgement; empty where nothing is."""
+        summary = self.table.summary
+        tta = summary.get("tta", "none")
+        words = [f"tta {tta}"] if tta != "none" else []
+        if summary.get("threshold", 0.5) != 0.5:
+            words.append(f"threshold {summary['threshold']:g}")
+        if self.table.path.name == "cases-tuned.csv":
+            words.append("tuned threshold")
+        return ", ".join(words)
+
+    @cached_property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """Of metrics.csv: name -> (epoch, value); nothing where the file is gone."""
+        found: dict[str, list[tuple[int, float]]] = {name: [] for name in CURVES}
+        try:
+            with self.run.metrics_file.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    for name, points in found.items():
+                        if row.get(name):
+                            points.append((int(row["epoch"]), float(row[name])))
+        except (OSError, ValueError, KeyError):
+            return {}
+        return {name: points for name, points in found.items() if points}
+
+
+def read_entry(folder: Path, tuned: bool = False) -> Entry:
+    """From a judgement's folder within a run, ``<run>/evaluation/<name>``."""
+    run = Run(folder.parent.parent)
+    if not run.config_file.is_file():
+        raise UserError(f"{folder}: is not within a run directory: {run.config_file} is missing; restore it")
+    return Entry(run, folder, read_cases(folder, tuned), flat(run.config()), run.manifest())
+
+
+def flat(config: DictConfig) -> dict[str, Any]:
+    """Dotted keys -> plain values; a list is one value."""
+    found: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            found[prefix] = value
+
+    walk("", OmegaConf.to_container(config, resolve=False))
+    return found

@@ -1,0 +1,139 @@
+"""Runs that may be compared: the same task on the same cases, none trained on another's test."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.comparison.entry import Entry
+from lungseg.comparison.table import CaseTable
+from lungseg.data.case import short_checksum
+from lungseg.data.split import seen_images
+from lungseg.errors import UserError
+
+log = logging.getLogger("lungseg")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """R runs on the same N cases in the same order."""
+
+    entries: list[Entry]
+    shared_leaks: int = 0  # test images that every one of them was trained on, as copies across the split
+
+    @property
+    def table(self) -> CaseTable:
+        """Any run's: who the cases are is the same in all."""
+        return self.entries[0].table
+
+    @property
+    def name(self) -> str:
+        return f"{self.entries[0].task} · {self.entries[0].data} · {self.table.summary['split']}"
+
+    @cached_property
+    def scores(self) -> dict[str, NDArray[np.float64]]:
+        """Region/metric -> [N, R]; only what every run has."""
+        names = [name for name in self.table.numbers if all(name in entry.table.numbers for entry in self.entries)]
+        return {name: np.stack([entry.table.numbers[name] for entry in self.entries], axis=1) for name in names}
+
+
+def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
+    """One group for each task and test data; a run without another is told and left out.
+
+    Runs of one task and data that were tested on different cases are refused, unless ``common`` asks for the cases
+    that all of them have.
+    """
+    by_test: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_test[entry.task, entry.data, entry.table.summary["split"], *entry.table.regions].append(entry)
+    several = {key: found for key, found in by_test.items() if len(found) > 1}
+    if not several:
+        said = "; ".join(f"{found[0].run.path}: {_about(key)}" for key, found in list(by_test.items())[:4])
+        raise UserError(f"no two of these runs have the same task and test data, so nothing can be compared: {said}")
+    for key, found in by_test.items():
+        if len(found) == 1:
+            log.info("left out: %s is the only run with %s", found[0].run.path, _about(key))
+    return [_group(found, common) for found in several.values()]
+
+
+def _about(key: tuple[str, ...]) -> str:
+    task, data, split, *_ = key
+    return f"task={task} on {split} of {data}"
+
+
+def _group(entries: list[Entry], common: bool) -> Group:
+    _require_one_judgement_each(entries)
+    first = entries[0]
+    for other in entries[1:]:
+        if not common:
+            _require_same_cases(first, other)
+        elif not set(first.table.id) & set(other.table.id):
+            raise UserError(f"{first.run.path} and {other.run.path} have no test case in common")
+    ids = [id for id in first.table.id if all(id in set(entry.table.id) for entry in entries)]
+    aligned = [replace(entry, table=_in_order(entry.table, ids)) for entry in entries]
+    for other in aligned[1:]:
+        _require_same_images(aligned[0], other)
+    if len(ids) < 2:
+        raise UserError(f"{first.run.path}: one test case only; at least 2 are needed to compare runs")
+    return Group(aligned, _leaks(aligned))
+
+
+def _in_order(table: CaseTable, ids: Sequence[str]) -> CaseTable:
+    place = {id: row for row, id in enumerate(table.id)}
+    return table.only([place[id] for id in ids])
+
+
+def _require_one_judgement_each(entries: Sequence[Entry]) -> None:
+    folders = [entry.folder.resolve() for entry in entries]
+    if len(set(folders)) < len(folders):
+        raise UserError(f"{entries[0].folder}: was named twice")
+
+
+def _require_same_cases(first: Entry, other: Entry) -> None:
+    here, there = set(first.table.id), set(other.table.id)
+    if here == there:
+        return
+    only = sorted(here ^ there)
+    lacking = other if only[0] in here else first
+    text = (
+        f"{first.run.path} and {other.run.path} were tested on different cases: {len(here - there)} are only in the "
+        f"first, {len(there - here)} only in the second ({only[0]} is not in {lacking.table.path})"
+    )
+    trained = [(a, b) for a, b in ((first, other), (other, first)) if _trained_on(b, a)]
+    for tested, learnt in trained:
+        text += f"; {learnt.run.path} was trained on {len(_trained_on(learnt, tested))} of the other's test images"
+    raise UserError(f"{text}; give both the same data.split_seed= or data.splits=, or compare with common=true")
+
+
+def _require_same_images(first: Entry, other: Entry) -> None:
+    for id, one, two in zip(first.table.id, first.table.image, other.table.image, strict=True):
+        if one and two and one != two:
+            raise UserError(
+                f"{first.run.path} and {other.run.path}: the case {id!r} is another image in each, so their scores "
+                "cannot be paired; judge both on the same data"
+            )
+
+
+def _leaks(entries: Sequence[Entry]) -> int:
+    """Test images that all runs were trained on alike; where only some were, they are refused."""
+    leaks = [_trained_on(entry, entries[0]) for entry in entries]
+    for entry, found in zip(entries, leaks, strict=True):
+        unlike = next((other for other, there in zip(entries, leaks, strict=True) if there != found), None)
+        if found and unlike is not None:
+            raise UserError(
+                f"{entry.run.path}: was trained on {len(found)} of the test images ({sorted(found)[0]}), which "
+                f"{unlike.run.path} was not: this is no fair comparison; train both on the same splits"
+            )
+    return len(leaks[0])
+
+
+def _trained_on(learnt: Entry, tested: Entry) -> set[str]:
+    """The ids of those of ``tested``'s cases whose image ``learnt`` was trained or selected on."""
+    if not learnt.run.splits_file.is_file():
+        return set()
+    seen = {short_checksum(what) for what in seen_images(learnt.run.splits_file)}
+    return {id for id, image in zip(tested.table.id, tested.table.image, strict=True) if image in seen}

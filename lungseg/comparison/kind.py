@@ -1,0 +1,62 @@
+"""What is compared: which way is better, in which unit, with how many digits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungseg.comparison.group import Group
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A score of one region. ``board``: a column of the leaderboard, whatever score it is ranked by."""
+
+    region: str
+    metric: str
+    name: str
+    higher: bool = True
+    unit: str = ""
+    digits: int = 3
+    board: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.region}/{self.metric}"
+
+
+SHARES = {"dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "specificity": "Specificity"}
+DISTANCES = {"hd95": "HD95", "assd": "ASSD"}
+BOARD = ("dice", "iou", "precision", "recall", "hd95", "nsd_2", "lesion_f1", "false_alarm")
+PREFERRED = ("infection", "lung")  # the region that a page opens on, where there are several
+
+
+def kinds(group: Group) -> list[Kind]:
+    """All that every run has and any case defines, the hardest region first, Dice before all else."""
+    regions = sorted(group.table.regions, key=lambda region: (*PREFERRED, region).index(region))
+    unit = str(group.table.summary.get("unit", "px"))
+    found = []
+    for region in regions:
+        there = [name.partition("/")[2] for name in group.scores if name.startswith(f"{region}/")]
+        made = [_kind(region, metric, unit) for metric in there]
+        known = [kind for kind in made if kind is not None and not np.isnan(group.scores[kind.id]).all()]
+        found += sorted(known, key=lambda kind: kind.metric != "dice")
+    return found
+
+
+def _kind(region: str, metric: str, unit: str) -> Kind | None:
+    """None for what is no score: areas, counts, a severity itself."""
+    board = metric in BOARD
+    if metric in SHARES:
+        return Kind(region, metric, SHARES[metric], board=board)
+    if metric in DISTANCES:
+        return Kind(region, metric, DISTANCES[metric], False, unit, 2, board)
+    if metric.startswith("nsd_"):
+        return Kind(region, metric, f"Surface Dice at {metric.removeprefix('nsd_')} {unit}", board=board)
+    others = {
+        "lesion_f1": Kind(region, metric, "Lesion F1", board=board),
+        "severity_error": Kind(region, metric, "Severity error", False),
+        "brier": Kind(region, metric, "Brier score", False, digits=4),
+        "false_alarm": Kind(region, metric, "False alarms", False, board=board),
+        "false_alarm_area": Kind(region, metric, "False-alarm area", False, digits=4),
+    }
+    return others.get(metric)

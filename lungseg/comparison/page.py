@@ -1,0 +1,86 @@
+"""One HTML file with everything in it: it opens from disk, asks no network, and runs nothing but its own script."""
+
+import base64
+import hashlib
+import html
+import json
+import shlex
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib import metadata, resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.comparison.album import text
+from lungseg.comparison.payload import group_data, plain, run_data
+from lungseg.comparison.report import Report
+
+SCRIPTS = ("core", "result", "strip", "scatter", "gallery", "case", "groups", "probabilities", "runs", "start")
+CITE = """@software{lungseg,
+  title = {lungseg: experiments in segmenting lungs and COVID-19 infection, judged honestly},
+  version = {%s},
+}"""
+
+
+def page(reports: Sequence[Report], albums: Sequence[Mapping[int, str]], title: str, command: Sequence[str]) -> str:
+    """The whole file. Names are data in it, never markup: what they hold is shown, not run."""
+    entries = [entry for report in reports for entry in report.group.entries]
+    places = {id(entry): place for place, entry in enumerate(entries)}
+    data = {
+        "made": f"{datetime.now():%Y-%m-%d %H:%M}, lungseg {metadata.version('lungseg')}",
+        "command": shlex.join(command),
+        "cite": CITE % metadata.version("lungseg"),
+        "runs": [run_data(entry) for entry in entries],
+        "groups": [
+            group_data(report, [places[id(entry)] for entry in report.group.entries], album)
+            for report, album in zip(reports, albums, strict=True)
+        ],
+    }
+    blocks = [f'<script type="application/json" id="data">{_inert(json.dumps(plain(data), allow_nan=False))}</script>']
+    for number, (report, album) in enumerate(zip(reports, albums, strict=True)):
+        for name in _columns(report):
+            blocks.append(_block(f"scores-{number}-{name}", _packed(report.group.scores[name].T)))
+        blocks += [_block(f"picture-{number}-{case}", content) for case, content in album.items()]
+    folder = resources.files("lungseg.comparison") / "page"
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    script = "".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    parts = {
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+        "title": html.escape(title),
+        "style": style,
+        "blocks": "\n".join(blocks),
+        "script": script,
+    }
+    whole = (folder / "page.html").read_text(encoding="utf-8")
+    pieces = whole.split("{{")
+    return pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
+
+
+def _hash(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii")
+
+
+def _block(name: str, content: str) -> str:
+    return f'<script type="text/plain" id="{html.escape(name)}">{content}</script>'
+
+
+def _inert(content: str) -> str:
+    """JSON that cannot end the block it stands in."""
+    return content.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _packed(values: NDArray[np.float64]) -> str:
+    return text(zlib.compress(np.ascontiguousarray(values, "<f4").tobytes(), 6))
+
+
+def _columns(report: Report) -> list[str]:
+    """Scores, and what other views are drawn from."""
+    more = [
+        f"{region}/{name}"
+        for region in report.group.table.regions
+        for name in ("severity_reference", "severity_predicted")
+    ]
+    return [*report.analyses, *(name for name in more if name in report.group.scores)]

@@ -1,0 +1,93 @@
+// False alarms, subgroups, seeds, all pairs.
+function track(value, low, high, range, ink, mark) {
+  const at = (one) => `${(100 * (one - range[0])) / (range[1] - range[0] || 1)}%`;
+  const node = el("div", { className: "track" });
+  if (defined(low) && defined(high)) {
+    const bar = el("i");
+    bar.style.left = at(low);
+    bar.style.width = `${(100 * (high - low)) / (range[1] - range[0] || 1)}%`;
+    bar.style.background = ink;
+    node.append(bar);
+  }
+  for (const one of mark || []) {
+    const line = el("s");
+    line.style.left = at(one);
+    node.append(line);
+  }
+  if (defined(value)) {
+    const dot = el("b");
+    dot.style.left = at(value);
+    dot.style.background = ink;
+    node.append(dot);
+  }
+  return node;
+}
+
+function row(name, middle, text) {
+  return el("div", { className: "row" }, name, middle, el("span", {}, text));
+}
+
+const shownArms = () => (state.arms.length ? stats().order.filter((arm) => state.arms.includes(arm)) : stats().order.slice(0, MOST));
+
+function drawAlarms() {
+  const region = metric().region;
+  const found = group().stats[`${region}/false_alarm`];
+  const empty = group().empty[region].filter(Boolean).length;
+  $("alarms").hidden = !found || !empty;
+  if ($("alarms").hidden) return;
+  const area = group().stats[`${region}/false_alarm_area`];
+  $("alarms-note").textContent = `${empty} cases have no ${region} in the reference. How often anything at all was predicted there, with its 95% interval over patients, and how much of the image. A model that predicts nothing has none: read this beside the scores above.`;
+  const share = (value) => (defined(value) ? `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}%` : "–");
+  $("alarm-bars").replaceChildren(...shownArms().map((arm) => row(named(arm), track(found.mean[arm], found.low[arm], found.high[arm], [0, 1], colour(arm)), `${share(found.mean[arm])}, ${defined(area.mean[arm]) ? (100 * area.mean[arm]).toFixed(2) : "–"}% of area`)));
+}
+
+$("alarm-cases").onclick = () => { gallery.order = "alarm"; drawGallery().then(() => $("gallery").scrollIntoView()); };
+
+function drawSubgroups() {
+  const found = stats().subgroups;
+  $("subgroups").hidden = !found.length;
+  const all = found.flatMap((one) => shownArms().flatMap((arm) => [one.mean[arm], one.low[arm], one.high[arm]])).filter(defined);
+  const range = [Math.min(...all), Math.max(...all)];
+  const rows = [];
+  for (const one of found) {
+    rows.push(el("div", { className: "heading" }, `${one.by}: ${one.name} `, el("span", { className: "muted" }, `${one.cases} cases, ${one.patients} patients`)));
+    for (const arm of shownArms()) rows.push(row(named(arm), track(one.mean[arm], one.low[arm], one.high[arm], range, colour(arm)), `${number(one.mean[arm])} ${interval(one.low[arm], one.high[arm])}`));
+  }
+  $("subgroup-rows").replaceChildren(...rows);
+}
+
+function drawSeeds() {
+  const found = stats().seeds.filter((one) => shownArms().includes(one.arm));
+  $("seeds").hidden = !found.length;
+  if (!found.length) return;
+  const all = found.flatMap((one) => one.means);
+  const room = (Math.max(...all) - Math.min(...all) || 0.01) * 0.1;
+  const range = [Math.min(...all) - room, Math.max(...all) + room];
+  $("seeds-note").textContent = "Dotted lines: the mean of each seed. The spread between seeds (of the training) is not the spread between cases: a difference between two models that is within the first may be luck.";
+  $("seed-rows").replaceChildren(...found.map((one) => row(named(one.arm), track(stats().mean[one.arm], null, null, range, colour(one.arm), one.means), `seeds ± ${number(one.between)}, cases ± ${number(one.cases)}`)));
+}
+
+function drawMatrix() {
+  const pairs = stats().pairs;
+  const order = stats().order.slice(0, 24);
+  $("matrix").hidden = !pairs || order.length < 2;
+  if ($("matrix").hidden) return;
+  $("matrix-note").textContent = `The row's ${metric().name} minus the column's. In colour where the difference is sure (p < 0.05 after Holm's correction for all pairs, and 0 outside of its interval): green where the row is better. Click a cell to see the two case by case.`;
+  const head = el("tr", {}, el("th", { scope: "col" }, ""), ...order.map((arm, place) => el("th", { scope: "col", title: group().arms[arm].name }, String(place + 1))));
+  const rows = order.map((one, place) => el("tr", {}, el("th", { scope: "row" }, `${place + 1}. `, named(one)), ...order.map((two) => cell(pairs, one, two))));
+  $("pairs").replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
+}
+
+function cell(pairs, one, two) {
+  if (one === two || !defined(pairs.difference[one][two])) return el("td", { className: "cell" }, "");
+  const difference = pairs.difference[one][two];
+  const text = `${difference > 0 ? "+" : ""}${number(difference)}`;
+  const open = el("button", { type: "button", className: "plain", title: `p = ${probability(pairs.adjusted[one][two])}` }, text);
+  open.onclick = () => { [state.first, state.second] = [two, one]; drawScatter().then(() => $("pair").scrollIntoView()); };
+  const sure = toldApart(pairs, one, two);
+  open.style.color = sure ? css(difference * metric().better > 0 ? "--good" : "--bad") : css("--muted");
+  open.style.fontWeight = sure ? 650 : 400;
+  return el("td", { className: "cell" }, open);
+}
+
+sections.push(drawAlarms, drawSubgroups, drawSeeds, drawMatrix);

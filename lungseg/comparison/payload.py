@@ -1,0 +1,146 @@
+"""What a comparison's page is drawn from: plain data, in the order of the group's runs and cases."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lungseg.comparison.analysis import MOST_PAIRS, Analysis
+from lungseg.comparison.arm import Arm
+from lungseg.comparison.entry import Entry
+from lungseg.comparison.kind import Kind
+from lungseg.comparison.report import Report, sentence, warnings
+
+NOTE = (
+    "Tick a model to see it in the views below. Bold: surely better than all others. Behind the best: paired by case, "
+    "with its 95% interval; p by permutation over patients, corrected by Holm. How often "
+    "first: when patients are drawn anew."
+)
+
+
+def run_data(entry: Entry) -> dict[str, Any]:
+    manifest, path = entry.manifest, str(entry.run.path)
+    git = manifest.get("git") or {}
+    return {
+        "name": entry.run.path.name,
+        "where": path,
+        "seed": entry.seed,
+        "command": str(manifest.get("command", "")),
+        "judge": str(entry.table.summary.get("command") or shlex.join(["python", "evaluate.py", f"run={path}"])),
+        "commit": git.get("commit"),
+        "dirty": git.get("dirty"),
+        "device": manifest.get("device"),
+        "epochs": manifest.get("epochs"),
+        "seconds": manifest.get("training_seconds"),
+        "config": {key: value for key, value in entry.config.items() if key not in ("run_dir", "resume", "traceback")},
+        "curves": entry.curves,
+    }
+
+
+def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dict[str, Any]:
+    group, table = report.group, report.group.table
+    classes, domains, patients = (_indexed(names) for names in (table.label, table.domain, table.patient))
+    summaries = [entry.table.summary for entry in group.entries]
+    return {
+        "name": group.name,
+        "task": group.entries[0].task,
+        "data": f"{group.entries[0].data}, {table.summary['split']}",
+        "regions": table.regions,
+        "ids": table.id,
+        "classes": classes[0],
+        "label": classes[1],
+        "domains": domains[0],
+        "domain": domains[1],
+        "patients": patients[0],
+        "patient": patients[1],
+        "empty": {r: (table.numbers[f"{r}/reference_area"] == 0).astype(int).tolist() for r in table.regions},
+        "runs": runs,
+        "arms": [_arm(arm) for arm in report.arms],
+        "metrics": [_metric(kind) for kind in report.kinds],
+        "baselines": {kind.id: _baselines(table.summary, kind.region, kind.metric) for kind in report.kinds},
+        "stats": {id: _stats(found, report.arms) for id, found in report.analyses.items()},
+        "calibration": {r: _each([one.get("calibration", {}).get(r) for one in summaries]) for r in table.regions},
+        "severity": {
+            r: _each([one["results"]["model"][r].get("severity") for one in summaries]) for r in table.regions
+        },
+        "warnings": warnings(report),
+        "boardNote": NOTE,
+        "pictures": sorted(album),
+    }
+
+
+def _metric(kind: Kind) -> dict[str, Any]:
+    shown = {key: value for key, value in asdict(kind).items() if key not in ("metric", "higher")}
+    return {"id": kind.id, "better": 1 if kind.higher else -1, **shown}
+
+
+def _indexed(names: Sequence[str]) -> tuple[list[str], list[int]]:
+    different = sorted(set(names))
+    place = {name: number for number, name in enumerate(different)}
+    return different, [place[name] for name in names]
+
+
+def _each(found: list[Any]) -> list[Any] | None:
+    """One for each run, or None where any run has none."""
+    return found if all(one is not None for one in found) else None
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    first = arm.entries[0]
+    more = f" and {len(arm.entries) - 1} more seeds" if len(arm.entries) > 1 else ""
+    return {
+        "name": arm.name,
+        "where": first.run.path.name + more,
+        "model": first.model,
+        "encoder": first.encoder,
+        "transfer": first.transfer,
+        "runs": arm.columns,
+    }
+
+
+def _baselines(summary: Mapping[str, Any], region: str, metric: str) -> dict[str, float]:
+    there = {
+        name: summary["results"].get(name, {}).get(region, {}).get(metric) for name in ("mean_mask", "all_background")
+    }
+    return {name.replace("_", " "): value for name, value in there.items() if value is not None}
+
+
+def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
+    pairs = {name: getattr(found.pairs, name) for name in ("difference", "low", "high", "p", "superiority")}
+    if not found.kind.higher:  # the share on which the row is better
+        pairs["superiority"] = 1 - found.pairs.superiority
+    versus = [
+        None if one is None else {**asdict(one), "adjusted": found.adjusted[place]}
+        for place, one in enumerate(found.versus)
+    ]
+    return {
+        "mean": found.ranking.means,
+        "low": found.low,
+        "high": found.high,
+        "order": found.ranking.order,
+        "first": found.ranking.first,
+        "sure": found.sure,
+        "sentence": sentence(found, arms),
+        "versus": versus,
+        "pairs": {**pairs, "adjusted": found.pairs_adjusted} if len(arms) <= MOST_PAIRS else None,
+        "subgroups": [asdict(one) for one in found.subgroups],
+        "seeds": [
+            {"arm": place, "means": one.seed_means, "between": one.seed_sd, "cases": one.between_cases}
+            for place, one in found.spreads.items()
+        ],
+    }
+
+
+def plain(value: Any) -> Any:
+    """Only what JSON knows; NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, str | bool | int) else str(value)

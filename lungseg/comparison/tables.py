@@ -1,0 +1,109 @@
+"""The leaderboard as text, Markdown and LaTeX: the best is bold only where it is surely better than all others."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from lungseg.comparison.analysis import Analysis
+from lungseg.comparison.report import Report, interval, probability, sentence, warnings
+from lungseg.tables import aligned
+
+Write = Callable[[str], str]
+
+LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+         "<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedbl{}"}  # fmt: skip
+CAPTION = (
+    "mean over cases [95\\% interval over {patients} patients], {cases} cases; bold: surely better than all others"
+)
+
+
+def heads(report: Report, region: str) -> list[str]:
+    return ["", "seeds", *(f"{found.kind.name}{_unit(found)}" for found in report.of_region(region)), "p"]
+
+
+def _unit(found: Analysis) -> str:
+    return f" ({found.kind.unit})" if found.kind.unit and found.kind.unit not in found.kind.name else ""
+
+
+def cells(report: Report, region: str, name: Write, bold: Write, number: Write = str) -> list[list[str]]:
+    """A row for each arm, the best by Dice first; ``p``: against the best, corrected."""
+    shown = report.of_region(region)
+    dice = shown[0]
+    rows = []
+    for place in dice.ranking.order:
+        row = [name(report.arms[place].name), str(len(report.arms[place].columns))]
+        for found in shown:
+            text = number(interval(found, place))
+            row.append(bold(text) if found.sure and place == found.best else text)
+        row.append("-" if place == dice.best else number(probability(float(dice.adjusted[place])).removeprefix("= ")))
+        rows.append(row)
+    return rows
+
+
+def text(report: Report) -> str:
+    """For the terminal; a star stands for bold."""
+    lines = []
+    for region in report.group.table.regions:
+        rows = [heads(report, region), *cells(report, region, str, lambda cell: f"{cell} *")]
+        lines += ["", f"{report.group.name}: {region}", *(f"  {line}" for line in aligned(rows))]
+        lines += ["", sentence(report.of_region(region)[0], report.arms).replace("**", "")]
+    return "\n".join(lines + [f"{said}" for said in warnings(report)])
+
+
+def markdown(reports: Sequence[Report]) -> str:
+    parts = ["# Comparison\n"]
+    for report in reports:
+        for region in report.group.table.regions:
+            shown = report.of_region(region)
+            rows = cells(report, region, _markdown_name, lambda cell: f"**{cell}**")
+            head = ["model", *heads(report, region)[1:]]
+            parts.append(f"## {_markdown_name(report.group.name)}: {region}\n")
+            parts.append(sentence_in_markdown(shown[0], report) + "\n")
+            parts += [f"{said}\n" for said in warnings(report)]
+            lines = [head, ["---"] * len(head), *rows]
+            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+            parts.append(_caption(shown[0], report).replace("\\%", "%").capitalize() + ".\n")
+    return "\n".join(parts)
+
+
+def sentence_in_markdown(found: Analysis, report: Report) -> str:
+    """Names are escaped, the bold of the sentence is not."""
+    pieces = sentence(found, report.arms).split("**")
+    return "**".join(_markdown_name(piece) for piece in pieces)
+
+
+def _markdown_name(name: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", name).replace("\n", " ")
+
+
+def latex(reports: Sequence[Report]) -> str:
+    """Needs the package booktabs; one table for each task, data and region."""
+    parts = ["% \\usepackage{booktabs}"]
+    for report in reports:
+        for region in report.group.table.regions:
+            shown = report.of_region(region)
+            rows = cells(report, region, _latex_name, lambda cell: f"\\textbf{{{cell}}}", _latex_number)
+            head = ["Model", *(_latex_name(word) for word in heads(report, region)[1:-1]), "$p$"]
+            lines = [" & ".join(row) + r" \\" for row in [head, *rows]]
+            about = f"{_latex_name(report.group.name)}, {_latex_name(region)}: {_caption(shown[0], report)}."
+            parts.append(
+                "\\begin{table}\n\\centering\n"
+                f"\\caption{{{about}}}\n"
+                f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\toprule\n{lines[0]}\n\\midrule\n"
+                + "\n".join(lines[1:])
+                + "\n\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+            )
+    return "\n".join(parts)
+
+
+def _latex_name(name: str) -> str:
+    escaped = "".join(LATEX.get(letter, letter) for letter in name)
+    return escaped.replace("·", "$\\cdot$").replace("\n", " ")
+
+
+def _latex_number(text: str) -> str:
+    return text.replace("<", "$<$")
+
+
+def _caption(found: Analysis, report: Report) -> str:
+    return CAPTION.format(patients=found.patients, cases=len(found.values))

@@ -1,0 +1,101 @@
+"""One case -> all its numbers: overlap, surfaces, lesions, severity, the error of its probabilities."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.data.case import Case
+from lungseg.data.read import Mask, read_mask
+from lungseg.data.spacing import PIXELS, Spacing
+from lungseg.evaluation.cases import Judged, count
+from lungseg.metrics.lesions import detection_f1, lesions, severity
+from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
+
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Distances are in ``unit``: mm where ``spacings`` has every case's pixel size by its id, else px."""
+
+    regions: Sequence[str]
+    unit: str = "px"
+    spacings: Mapping[str, Spacing] = field(default_factory=dict)
+    tolerances: Sequence[float] = (1.0, 2.0, 4.0)
+
+    def overlap(self, case: Case, prediction: Mask, reference: Mask) -> Judged:
+        """[K, H, W] twice; counts alone."""
+        return Judged(case, count(prediction, reference))
+
+    def whole(self, case: Case, prediction: Mask, reference: Mask, probabilities: NDArray[np.float32]) -> Judged:
+        """[K, H, W] three times; everything."""
+        spacing = self.spacings.get(case.id, PIXELS)
+        further: list[Values] = []
+        for k, region in enumerate(self.regions):
+            values = surfaces(prediction[k], reference[k], spacing, self.tolerances)
+            values["brier"] = brier(probabilities[k], reference[k])
+            if region == "infection":
+                values |= lesion_values(prediction[k], reference[k])
+                values |= self._severity(case, prediction, reference)
+            further.append(values)
+        return Judged(case, count(prediction, reference), further)
+
+    def _severity(self, case: Case, prediction: Mask, reference: Mask) -> Values:
+        """Within the lungs that were predicted, where the net predicts them, else within the annotated ones."""
+        k = list(self.regions).index("infection")
+        if "lung" in self.regions:
+            lung = list(self.regions).index("lung")
+            return severities(prediction[k], reference[k], reference[lung], prediction[lung])
+        if "lung" not in case.masks:
+            return dict.fromkeys(("severity_reference", "severity_predicted"), math.nan)
+        lungs = read_mask(case.masks["lung"], case.image, reference.shape[1:])
+        return severities(prediction[k], reference[k], lungs, lungs)
+
+
+def surfaces(prediction: Mask, reference: Mask, spacing: Spacing, tolerances: Sequence[float]) -> Values:
+    """``hd95``, ``assd``, ``nsd_<tolerance>`` of [H, W]; NaN where the reference is empty.
+
+    Where nothing was predicted, the distances are the image's diagonal: the worst that could be, so that a case that
+    was missed does not drop out of the mean.
+    """
+    names = ["hd95", "assd", *(nsd_name(tolerance) for tolerance in tolerances)]
+    if not reference.any():
+        return dict.fromkeys(names, math.nan)
+    found = surface_distances(prediction, reference, spacing)
+    diagonal = math.hypot(*(side * size for side, size in zip(reference.shape, spacing, strict=True)))
+    values = [min(hd95(found), diagonal), min(assd(found), diagonal)]
+    values += [nsd(found, tolerance) for tolerance in tolerances]
+    return dict(zip(names, values, strict=True))
+
+
+def nsd_name(tolerance: float) -> str:
+    return f"nsd_{tolerance:g}"
+
+
+def lesion_values(prediction: Mask, reference: Mask) -> Values:
+    """How many there are, were found, and were predicted; ``lesion_f1`` is NaN where there is none."""
+    found = lesions(prediction, reference)
+    return {
+        "lesions": found.reference,
+        "lesions_predicted": found.predicted,
+        "lesions_found": found.matched,
+        "lesion_f1": detection_f1(found),
+    }
+
+
+def severities(prediction: Mask, reference: Mask, lungs: Mask, predicted_lungs: Mask) -> Values:
+    """The infected share of the lungs, in the reference and as predicted; NaN where there are no lungs.
+
+    Lungs that are there and were not found at all have no infection that was found.
+    """
+    truth, told = severity(reference, lungs), severity(prediction, predicted_lungs)
+    unseen = not math.isnan(truth) and math.isnan(told)
+    return {"severity_reference": truth, "severity_predicted": 0.0 if unseen else told}
+
+
+def brier(probabilities: NDArray[np.float32], reference: Mask) -> float:
+    """The mean squared error of [H, W] probabilities: 0 is perfect, 0.25 is a coin."""
+    return float(np.mean((probabilities.astype(np.float64) - reference) ** 2))

@@ -1,0 +1,76 @@
+"""A finished run as something that predicts cases; several of them as one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from lungseg.cropping import cropper_of, lung_boxes
+from lungseg.data.case import Case
+from lungseg.data.preprocess import Preprocessing
+from lungseg.data.read import Gray
+from lungseg.experiment import build_preprocessing
+from lungseg.inference import Predicted, predict
+from lungseg.module import SegmentationModule
+from lungseg.runs import Run
+from lungseg.trainer import device
+
+Change = Callable[[Case, Gray], Gray]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Called with cases, it yields each with image, reference and probabilities; see ``lungseg.inference.predict``.
+
+    ``change`` is done to an image before the net sees it.
+    """
+
+    module: SegmentationModule
+    regions: Sequence[str]
+    how: Preprocessing
+    device: torch.device
+    batch_size: int
+    tta: str = "none"
+    change: Change | None = None
+
+    def __call__(self, cases: Sequence[Case]) -> Predicted:
+        return predict(
+            self.module,
+            cases,
+            self.regions,
+            self.how,
+            device=self.device,
+            batch_size=self.batch_size,
+            tta=self.tta,
+            change=self.change,
+        )
+
+    def but(self, *, tta: str | None = None, change: Change | None = None) -> "Predictor":
+        """The same net, asked otherwise."""
+        return replace(self, tta=tta or self.tta, change=change or self.change)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The mean of several predictors' probabilities; each has its own preprocessing."""
+
+    members: Sequence[Predictor]
+
+    def __call__(self, cases: Sequence[Case]) -> Predicted:
+        for found in zip(*(member(cases) for member in self.members), strict=True):
+            case, image, reference, _ = found[0]
+            yield case, image, reference, np.mean([one[3] for one in found], axis=0, dtype=np.float32)
+
+    def but(self, *, tta: str | None = None, change: Change | None = None) -> "Ensemble":
+        return Ensemble([member.but(tta=tta, change=change) for member in self.members])
+
+
+def predictor_of(
+    run: Run, cfg: DictConfig, module: SegmentationModule, cases: Sequence[Case], tta: str = "none"
+) -> Predictor:
+    """For these ``cases``: where a run cuts to the lungs, these are looked for in them first."""
+    cropper = cropper_of(run, cfg.data.get("crop"))
+    how = build_preprocessing(cfg.data, lung_boxes(cropper, cases, cfg.trainer) if cropper else None)
+    return Predictor(module, list(cfg.task.regions), how, device(cfg.trainer), cfg.data.batch_size, tta)

@@ -1,0 +1,74 @@
+"""``ask=``: the questions checked before the judging, answered after it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from lungseg.data.case import Case, checksum
+from lungseg.data.split import seen_images
+from lungseg.errors import UserError
+from lungseg.evaluation.judge import Judgement
+from lungseg.files import write_json
+from lungseg.predictor import Ensemble, Predictor, predictor_of
+from lungseg.rebuild import rebuild
+from lungseg.runs import open_run
+from lungseg.understanding.questions import Subject, answers, chosen
+from lungseg.understanding.variant import outcome_of
+
+log = logging.getLogger("lungseg")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The questions that can be answered, and who says where the lungs are, if another run does."""
+
+    names: list[str]
+    gate: Predictor | None
+
+
+def prepare(given: DictConfig, cfg: DictConfig, cases: Sequence[Case]) -> Asked:
+    """Whatever cannot be answered is said now."""
+    path = given.get("gate")
+    if path and given.get("ask") is None:
+        raise UserError(f"gate={path}: is for a question; add ask=gate")
+    gate = _lungs(path, cfg, cases) if path else None
+    return Asked(chosen(given.get("ask"), list(cfg.task.regions), cases, gate is not None), gate)
+
+
+def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
+    run = open_run(path, "gate")
+    own = run.config()
+    if own.task.regions[0] != "lung":
+        raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task=lung")
+    if run.splits_file.is_file():
+        seen = seen_images(run.splits_file)
+        number = sum(checksum(case.image) in seen for case in cases)
+        if number:
+            log.info("gate: its net was trained on %d of the %d cases; its lungs flatter there", number, len(cases))
+    module, _ = rebuild(run, own)
+    own.trainer, own.data.batch_size = cfg.trainer, cfg.data.batch_size
+    return predictor_of(run, own, module, cases)
+
+
+def ask(
+    asked: Asked,
+    predict: Predictor | Ensemble,
+    cases: Sequence[Case],
+    found: Judgement,
+) -> dict[str, Any]:
+    """Say each answer, and write all as ``answers.json`` beside the table of cases."""
+    if not asked.names and not isinstance(predict, Ensemble):
+        return {}
+    plain = outcome_of(np.stack([one.counts for one in found.judged]))
+    regions = list(found.summary["regions"])
+    subject = Subject(predict, cases, regions, found.summary["threshold"], plain, asked.gate, found.directory)
+    written: dict[str, Any] = {}
+    for answer in answers(asked.names, subject):
+        log.info("%s\n%s\n", answer.question, "\n".join(f"  {line}" for line in answer.lines))
+        written[answer.question] = {"text": answer.lines, "numbers": answer.numbers}
+    write_json(found.directory / "answers.json", written)
+    return written
