@@ -1,10 +1,11 @@
-"""``lungseg data ...``: everything beside training and judging."""
+"""``lungseg data``, ``lungseg sweep``, ``lungseg compare``: everything beside training and judging one run."""
 
 import argparse
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
@@ -20,36 +21,31 @@ HELP = """\
   lungseg data check <name> root=FOLDER           what it holds, and what of it would harm a training
   lungseg data audit <name> root=FOLDER           twins across splits, classes that are told by the frame or the file
   lungseg data split <name> root=FOLDER folds=5   splits without a patient on two sides, as files
+  lungseg compare <runs or folders of runs>       which is better, and how surely: tables, figures and a page
+  lungseg sweep sweeps/<study>.yaml               the trials of a study, what was stopped goes on; then the comparison
 
-Names: {names}.  Any key of conf/data/<name>.yaml and of data in conf/train.yaml can follow as key=value, task=... too;
-out=FOLDER says where tables and pictures go (checks/<name>, audits/<name>, splits/<name>)."""
+data: names: {names}.  Any key of conf/data/<name>.yaml and of data in conf/train.yaml can follow as key=value,
+task=... too; out=FOLDER says where tables and pictures go (checks/<name>, audits/<name>, splits/<name>).
+compare: out=FOLDER (comparison), evaluation=NAME of the judgement (the own test), threshold=chosen|tuned, common=true
+(only the cases that all have), title=..., pictures=MB|all in the page; --wandb sends the table.
+sweep: studies: {studies}.  size=small runs on built-in data in minutes. Any key of python train.py can follow, for all
+trials; <axis>=<option>,<option> runs a part of the grid; out=FOLDER says where (studies/<study>-<size>)."""
 
 OUT = {"check": "checks", "audit": "audits", "split": "splits"}
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """The console script; errors are one line, exit code 1 (2 for usage)."""
-    words = list(sys.argv[1:] if words is None else words)
-    names = ", ".join(options("data"))
-    parser = argparse.ArgumentParser(
-        prog="lungseg",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="lungseg data COMMAND NAME [KEY=VALUE ...]",
-        description=HELP.format(names=names),
-    )
-    parser.add_argument("group", choices=["data"], metavar="data")
-    parser.add_argument("command", choices=["get", *OUT], metavar="COMMAND")
-    parser.add_argument("name", metavar="NAME")
-    parser.add_argument("keys", nargs="*", metavar="KEY=VALUE")
-    given = parser.parse_args(words)
+    given = _parser().parse_args(list(sys.argv[1:] if words is None else words))
     _to_screen()
     try:
-        code = _run(given.command, given.name, given.keys)
+        code = given.run(given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except (HydraException, OmegaConfBaseException) as error:
-        print(f"error: {explain(error, 'train', [f'data={given.name}'])}", file=sys.stderr)
+        chosen = [f"data={given.name}"] if given.group == "data" else []
+        print(f"error: {explain(error, 'train', chosen)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -57,16 +53,34 @@ def main(words: Sequence[str] | None = None) -> None:
     raise SystemExit(code)
 
 
-def _run(command: str, name: str, keys: Sequence[str]) -> int:
+def _parser() -> argparse.ArgumentParser:
+    """One subparser for each group; what it parsed is handed to its ``run``."""
+    studies = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml"))) or "your own YAML"
+    about = HELP.format(names=", ".join(options("data")), studies=studies)
+    how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "description": about}
+    parser = argparse.ArgumentParser(prog="lungseg", usage="lungseg GROUP ... [KEY=VALUE ...]", **how)
+    groups = parser.add_subparsers(dest="group", required=True, metavar="GROUP", help=argparse.SUPPRESS)
+    data = groups.add_parser("data", usage="lungseg data COMMAND NAME [KEY=VALUE ...]", **how)
+    data.add_argument("command", choices=["get", *OUT], metavar="COMMAND")
+    data.add_argument("name", metavar="NAME")
+    data.set_defaults(run=lambda given: _data(given.command, given.name, given.keys))
+    sweep = groups.add_parser("sweep", usage="lungseg sweep STUDY [size=SIZE] [KEY=VALUE ...]", **how)
+    sweep.add_argument("study", metavar="STUDY", type=Path)
+    sweep.set_defaults(run=lambda given: _sweep(given.study, given.keys))
+    for group in (data, sweep):
+        group.add_argument("keys", nargs="*", metavar="KEY=VALUE")
+    compare = groups.add_parser("compare", usage="lungseg compare RUN [RUN ...] [KEY=VALUE ...] [--wandb]", **how)
+    compare.add_argument("words", nargs="*", metavar="RUN")
+    compare.add_argument("--wandb", action="store_true", help=argparse.SUPPRESS)
+    compare.set_defaults(run=lambda given: _compare(given.words, given.wandb))
+    return parser
+
+
+def _data(command: str, name: str, keys: Sequence[str]) -> int:
     known = options("data")
     if name not in known:
         raise UsageError(f"{name}: no such data set; there are {', '.join(known)}{suggestion(name, known)}")
-    values = {}
-    for word in keys:
-        key, sign, value = word.partition("=")
-        if not sign:
-            raise UsageError(f"{word}: expected KEY=VALUE, for example root=FOLDER")
-        values[key] = value
+    values = _values(keys, "root=FOLDER")
     if command == "get":
         from lungseg.data.download import get
 
@@ -92,6 +106,33 @@ def _run(command: str, name: str, keys: Sequence[str]) -> int:
     from lungseg.commands.split import split
 
     return split(config.data, out)
+
+
+def _sweep(study: Path, keys: Sequence[str]) -> int:
+    from lungseg.commands.sweep import sweep
+
+    values = _values(keys, "size=small")
+    out = values.pop("out", None)
+    return sweep(study, values.pop("size", "full"), values, Path(out) if out else None)
+
+
+def _compare(words: Sequence[str], wandb: bool) -> int:
+    from lungseg.commands.compare import compare_words
+
+    return compare_words(words, wandb)
+
+
+def _values(words: Sequence[str], example: str) -> dict[str, str]:
+    """KEY=VALUE, each key once."""
+    values: dict[str, str] = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise UsageError(f"{word}: expected KEY=VALUE, for example {example}")
+        if key in values:
+            raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
+        values[key] = value
+    return values
 
 
 def _full(key: str) -> str:

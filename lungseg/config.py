@@ -32,6 +32,7 @@ class TrainConfig:
     ema: float | None = None  # decay of a running average of the weights, e.g. 0.999
     patience: int | None = None  # stop after so many epochs without a better monitor
     resume: str | None = None  # go on with this run directory
+    label: str | None = None  # what comparisons call this run, and all that differ by their seed alone
     run_dir: str | None = None  # default: runs/<time>-<task>-<model>-<arm>
     traceback: bool = False  # show where in the code an error arose
 

@@ -50,6 +50,8 @@ def place(tmp_path_factory):
     place_smp(place / "hub" / "hub", "resnet18", get_encoder("resnet18", in_channels=3, weights=None).state_dict())
     tiny = [*SMALL, "model=unet_classic", "model.width=4", "model.depth=2", "data.size=32"]
     train(compose([*tiny, f"run_dir={place / 'runs' / 'finished'}"]))
+    train(compose([*tiny, "seed=1", f"run_dir={place / 'runs' / 'my_other_run'}"]))
+    (place / "sweeps").symlink_to(ROOT / "sweeps")
     original, steps = SegmentationModule.training_step, []
 
     def stop_in_the_second_step(self, batch, batch_idx):
@@ -85,7 +87,14 @@ def test_a_command_of_the_readme_runs(command, place, folder_data, request):
             (place / name).symlink_to(request.getfixturevalue("realdata") / name)
     script, *words = shlex.split(command.removeprefix("python "))
     if script == "lungseg":
+        if words[0] == "sweep":
+            words += ["loss=bce,dice", "seed=0", *SMALL, "model=unet_classic", "model.width=4", "model.depth=2"]
         result = run_installed(*words, cwd=place)
+        if words[0] in ("sweep", "compare"):
+            assert result.returncode == 0, result.stderr
+            page = Path(result.stdout.strip().splitlines()[-1].split()[-1])
+            assert (place / page).read_text().startswith("<!doctype html>")
+            return
         assert result.returncode == (1 if words[1] == "get" else 0), result.stderr  # no client here: the steps by hand
         assert "To get covid_qu_ex by hand" in result.stdout or words[1] != "get"
         return

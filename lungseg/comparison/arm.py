@@ -47,6 +47,8 @@ def _parted(entries: Sequence[Entry], members: dict[tuple[tuple[str, str], ...],
 
 def _named(one: Entry, others: Sequence[Entry]) -> str:
     """What tells it from the others: model, transfer, settings; what all or most have in common is not said."""
+    if one.label:
+        return ", ".join([one.label, *([one.judged] if one.judged else [])])
     alike = [other for other in others if (other.model, other.transfer) == (one.model, one.transfer)]
     told = ([one.judged] if one.judged else []) + _settings(one, alike)[:MOST_KEYS]
     models, transfers = {other.model for other in others}, {other.transfer for other in others}

@@ -44,6 +44,11 @@ class Entry:
         return str(self.config.get("model.encoder") or "-")
 
     @property
+    def label(self) -> str:
+        """What the run was called by ``label=``; empty where it was not."""
+        return str(self.config.get("label") or "")
+
+    @property
     def seed(self) -> int:
         return int(self.config.get("seed") or 0)
 

@@ -1,6 +1,7 @@
 import hashlib
 import pickle
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -120,6 +121,22 @@ def test_films_of_one_patient_differ():
     assert len({digest(case) for case in made}) == len(made)
 
 
+def test_the_patients_of_each_class_go_to_the_hospitals_in_turn():
+    made = cases(count=120, domains=OmegaConf.create({"north": "easy", "south": "hard"}))
+    plain = cases(count=120)
+    assert [replace(case, domain=None, image=None, masks={}) for case in made] == [
+        replace(case, image=None, masks={}) for case in plain
+    ]
+    assert len({(case.patient, case.domain) for case in made}) == len({case.patient for case in made})
+    for label in ("COVID-19", "Non-COVID", "Normal"):
+        patients = {case.patient: case.domain for case in made if case.label == label}
+        assert list(patients.values())[:3] == ["north", "south", "north"]
+    for case in made:
+        assert case.image.study.difficulty == {"north": "easy", "south": "hard"}[case.domain]
+    assert {case.domain for case in plain} == {None}
+    assert cases(count=7, domains={"north": "easy", "south": "hard"}) == made[:7]
+
+
 # -- what it shows -----------------------------------------------------------------------------------------------
 
 
@@ -211,6 +228,9 @@ def test_difficulty_lowers_the_contrast_of_infections():
         ({"mix": {"COVID-19": 1.5, "Normal": -0.5}}, "data.mix"),
         ({"mix": {"COVID-19": "much"}}, "data.mix"),
         ({"mix": None}, "data.mix"),
+        ({"domains": {}}, "data.domains"),
+        ({"domains": ["north"]}, "data.domains"),
+        ({"domains": {"north": "tough"}}, r"data\.domains\.north=tough: expected one of easy, normal, hard"),
     ],
 )
 def test_bad_options_are_one_line_with_the_key(options, key):

@@ -1,8 +1,12 @@
 "use strict";
 // State, small helpers, and the decoding of what lies in the page. Names are only ever set as text, never as markup.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const COLOURS = ["#0a72b8", "#d4600e", "#0a9a72", "#b8569a", "#b88a00", "#5a5fd0", "#4aa3d8", "#8a8a8a"];
-const MOST = COLOURS.length;
+// Okabe and Ito's, darker on white and lighter on black.
+const COLOURS = {
+  light: ["#0a72b8", "#d4600e", "#0a9a72", "#b8569a", "#b88a00", "#5a5fd0", "#4aa3d8", "#7d7d7d"],
+  dark: ["#4fa8e8", "#f28a3c", "#2fc597", "#e38cc3", "#e3b83a", "#9a9df5", "#8fd0f5", "#b0b0b0"],
+};
+const MOST = COLOURS.light.length;
 const state = { group: 0, metric: "", arms: [], first: 0, second: 1, sort: "mean", down: true, filters: {} };
 const sections = []; // functions that draw, called after any choice
 
@@ -28,7 +32,7 @@ function svg(name, properties = {}, ...children) {
 const group = () => DATA.groups[state.group];
 const metric = () => group().metrics.find((one) => one.id === state.metric);
 const stats = () => group().stats[state.metric];
-const colour = (arm) => (state.arms.includes(arm) ? COLOURS[state.arms.indexOf(arm) % MOST] : "#9a9aa4");
+const colour = (arm) => (state.arms.includes(arm) ? COLOURS[document.documentElement.dataset.theme][state.arms.indexOf(arm) % MOST] : "#9a9aa4");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const defined = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 

@@ -91,25 +91,38 @@ def _random(study: Study, part: int, number: int) -> np.random.Generator:
 
 
 def cases(
-    *, count: int = 360, seed: int = 0, pixels: int = 256, mix: Mapping[str, float] = MIX, difficulty: str = "normal"
+    *,
+    count: int = 360,
+    seed: int = 0,
+    pixels: int = 256,
+    mix: Mapping[str, float] = MIX,
+    difficulty: str = "normal",
+    domains: Mapping[str, str] | None = None,
 ) -> list[Case]:
-    """``count`` films of patients with one to three films each; the first n are the same whatever the ``count``."""
+    """``count`` films of patients with one to three films each; the first n are the same whatever the ``count``.
+
+    ``domains`` names hospitals, each with the difficulty of its films: the patients of each class go to them in turn.
+    """
     _check(count, seed, pixels, difficulty)
     _check_mix(mix)
+    hospitals = _hospitals(domains)
     made = []
-    for index, (patient, number, label) in zip(range(count), _patients(seed, mix), strict=False):
-        study = Study(seed, index, patient, label, pixels, difficulty)
+    for index, (patient, number, label, turn) in zip(range(count), _patients(seed, mix), strict=False):
+        domain, how = hospitals[turn % len(hospitals)] if hospitals else (None, difficulty)
+        study = Study(seed, index, patient, label, pixels, how)
         name = f"phantom-{patient + 1:04d}"
         masks = {region: Film(study, region) for region in ("lung", "infection")}
-        made.append(Case(id=f"{name}-{number}", image=Film(study, "image"), masks=masks, patient=name, label=label))
+        image = Film(study, "image")
+        made.append(Case(id=f"{name}-{number}", image=image, masks=masks, patient=name, label=label, domain=domain))
     return made
 
 
-def _patients(seed: int, mix: Mapping[str, float]) -> Iterator[tuple[int, int, str]]:
-    """(patient, number of the film from 1, class) without end."""
+def _patients(seed: int, mix: Mapping[str, float]) -> Iterator[tuple[int, int, str, int]]:
+    """(patient, number of the film from 1, class, which of its class's patients from 0) without end."""
     rng = np.random.Generator(np.random.PCG64([seed, 8]))
     shares = {label: float(mix[label]) for label in CLASSES if mix.get(label, 0) > 0}
     given = dict.fromkeys(shares, 0)
+    turns = dict.fromkeys(shares, 0)
     patient, total = 0, 0
     while True:
         films = 1 + int(np.searchsorted([0.45, 0.8], rng.random()))
@@ -118,7 +131,8 @@ def _patients(seed: int, mix: Mapping[str, float]) -> Iterator[tuple[int, int, s
         label = max(owed, key=lambda one: owed[one])
         given[label] += films
         for number in range(1, films + 1):
-            yield patient, number, label
+            yield patient, number, label, turns[label]
+        turns[label] += 1
         patient += 1
 
 
@@ -142,3 +156,19 @@ def _check_mix(mix: Mapping[str, float]) -> None:
     shares = [mix[label] for label in mix]
     if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise UserError(f"data.mix={{{found}}}: expected shares from 0 to 1 that sum to 1; change them so")
+
+
+def _hospitals(domains: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    """(name, difficulty) of each, in the order given; none for None."""
+    if domains is None:
+        return []
+    known = ", ".join(DIFFICULTIES)
+    if not isinstance(domains, Mapping) or not domains:
+        raise UserError(
+            f"data.domains={domains}: expected hospitals and how hard their films are, each one of {known}; "
+            "give data.domains={north:easy,south:hard}"
+        )
+    for name, difficulty in domains.items():
+        if difficulty not in DIFFICULTIES:
+            raise UserError(f"data.domains.{name}={difficulty}: expected one of {known}; give data.domains.{name}=easy")
+    return [(str(name), difficulty) for name, difficulty in domains.items()]
