@@ -49,9 +49,7 @@ class EvaluateConfig:
     ask: Any = None  # what is to be found out besides: all, or some of tta, frame, gate, uncertainty
     gate: str | None = None  # a run of task=lung that infection is kept within (ask=gate)
     legacy: bool = False  # also the definitions that flatter
-    tolerances: list[float] = field(
-        default_factory=lambda: [1.0, 2.0, 4.0]
-    )  # of surface Dice, in mm where the spacing is known, else pixels
+    tolerances: Any = field(default_factory=lambda: [1.0, 2.0, 4.0])  # of surface Dice, in mm if known, else pixels
     batch_size: int | None = None  # default: the run's
     accelerator: str = "auto"
     out: str | None = None  # default: <run>/evaluation/<data>-<split>

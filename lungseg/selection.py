@@ -25,6 +25,11 @@ class Selection:
     name: str
     val: list[Case]  # of the run's own data, to choose thresholds by; empty where other data is judged
 
+    @property
+    def is_val(self) -> bool:
+        """The run's own validation is judged: what was chosen by it flatters."""
+        return self.split == "val" and bool(self.val)
+
 
 def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
     """By ``options.split`` and ``options.data``; sets ``cfg.data`` to the data that is judged."""

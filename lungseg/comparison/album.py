@@ -1,7 +1,10 @@
 """Which cases a page shows as pictures, and their pictures as text within it."""
 
 import base64
+import contextlib
+import csv
 import io
+import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -15,26 +18,32 @@ from tqdm import tqdm
 from lungseg.comparison.report import Report
 from lungseg.evaluation.pictures import Pictures
 
+log = logging.getLogger("lungseg")
+
 BUDGET = 24  # MB of pictures in a page; a browser opens it in a moment
 
 
 def album(report: Report, budget: float, show: bool = True) -> dict[int, str]:
     """Row of the case -> its image and masks; those first that are worth a look, until ``budget`` MB are full."""
     archives = [entry.folder / "pictures.zip" for entry in report.group.entries]
-    if not all(path.is_file() for path in archives):
+    gone = [path for path in archives if not path.is_file()]
+    if gone:
+        log.info("no case is shown: %s is missing; judge the run again: python evaluate.py run=%s", gone[0],
+                 gone[0].parents[2])  # fmt: skip
         return {}
     rows = [_rows_in_file(entry.folder, report.group.table.id) for entry in report.group.entries]
     found: dict[int, str] = {}
     spent = 0
     order = list(worth_a_look(report))
-    with tqdm(total=len(order), desc="pictures", leave=False, disable=None if show else True) as progress:
+    with contextlib.ExitStack() as stack:
         pictures = [Pictures(path) for path in archives]
-        for case in order:
+        for one in pictures:
+            stack.enter_context(one.archive)
+        for case in tqdm(order, "pictures", leave=False, disable=None if show else True):
+            if spent >= budget * 1e6:
+                break
             found[case] = _one(pictures, [row[case] for row in rows], report.group.table.regions)
             spent += len(found[case])
-            progress.update()
-            if spent > budget * 1e6:
-                break
     return found
 
 
@@ -46,7 +55,8 @@ def worth_a_look(report: Report) -> Iterator[int]:
             values = found.values * (1 if found.kind.higher else -1)
             mean = values.mean(axis=1)
             if found.kind.metric == "false_alarm":
-                orders.append(_by(-report.group.table.numbers[f"{region}/predicted_area"] * np.isfinite(mean)))
+                area = report.analyses[f"{region}/false_alarm_area"].values
+                orders.append(_by(-area.mean(axis=1)))
             elif found.kind.metric in ("dice", "hd95"):
                 orders += [_by(-np.ptp(values, axis=1)), _by(mean), _by(-mean)]
                 orders += [_by(values[:, place]) for place in found.ranking.order[:4]]
@@ -66,8 +76,6 @@ def _by(values: NDArray[np.float64]) -> list[int]:
 
 def _rows_in_file(folder: Path, ids: Sequence[str]) -> list[int]:
     """Where each case stands in the judgement's own table, which counts its pictures."""
-    import csv
-
     with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
         place = {row["id"]: number for number, row in enumerate(csv.DictReader(file))}
     return [place[id] for id in ids]
@@ -82,7 +90,7 @@ def _one(pictures: Sequence[Pictures], rows: Sequence[int], regions: Sequence[st
     for archive, row in zip(pictures, rows, strict=True):
         masks += [archive.mask("prediction", region, row, shape) for region in regions]
     bits = b"".join(np.packbits(mask).tobytes() for mask in masks)
-    return f"{text(jpeg)}|{text(zlib.compress(bits, 9))}"
+    return f"{text(jpeg)}|{text(zlib.compress(bits, 6))}"
 
 
 def text(content: bytes) -> str:

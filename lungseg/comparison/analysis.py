@@ -1,7 +1,8 @@
 """What a group of runs comes to by one score: means, ranks, differences and how sure they are."""
 
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from lungseg.comparison.arm import Arm
 from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
-from lungseg.statistics.bootstrap import FEW, mean_interval
+from lungseg.statistics.bootstrap import FEW, mean_intervals
 from lungseg.statistics.multiplicity import holm
 from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
 from lungseg.statistics.ranking import Ranking, rank
@@ -59,6 +60,11 @@ class Analysis:
     patients: int
 
     @property
+    def cases(self) -> int:
+        """That count."""
+        return int((~np.isnan(self.values).any(axis=1)).sum())
+
+    @property
     def best(self) -> int:
         return int(self.ranking.order[0])
 
@@ -102,22 +108,38 @@ def analyse(group: Group, arms: Sequence[Arm], kind: Kind) -> Analysis:
         pairs,
         _holm_over_pairs(pairs.p),
         list(_subgroups(group, kind, values)),
-        {place: spread(by_run[:, arm.columns], patients) for place, arm in enumerate(arms) if len(arm.columns) > 1},
+        _spreads(by_run, arms, patients, low, high),
         _over_seeds([by_run[:, arm.columns] for arm in arms], best),
         len({patient for patient, known in zip(patients, there, strict=True) if known}),
     )
 
 
 def _intervals(values: Floats, patients: Sequence[str]) -> tuple[Floats, Floats]:
-    found = [mean_interval(values[:, column], patients) for column in range(values.shape[1])]
-    return np.array([low for low, _ in found]), np.array([high for _, high in found])
+    """Of each column, all at once: a case has a score in all or in none."""
+    there = np.flatnonzero(~np.isnan(values).any(axis=1))
+    return mean_intervals(values[there], [patients[row] for row in there.tolist()])
+
+
+def _spreads(
+    by_run: Floats, arms: Sequence[Arm], patients: Sequence[str], low: Floats, high: Floats
+) -> dict[int, Spread]:
+    """Of the arms with several seeds; their intervals are the arms', so they are not drawn again."""
+    several = {place: arm.columns for place, arm in enumerate(arms) if len(arm.columns) > 1}
+    return {
+        place: replace(
+            spread(by_run[:, columns], patients, resamples=1), low=float(low[place]), high=float(high[place])
+        )
+        for place, columns in several.items()
+    }
 
 
 def _over_seeds(by_arm: Sequence[Floats], best: int) -> Floats:
     found = np.full(len(by_arm), np.nan)
-    for place, values in enumerate(by_arm):
-        if place != best and min(values.shape[1], by_arm[best].shape[1]) > 1:
-            found[place] = welch(values, by_arm[best])[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of seeds that are equal but for floating point
+        for place, values in enumerate(by_arm):
+            if place != best and min(values.shape[1], by_arm[best].shape[1]) > 1:
+                found[place] = welch(values, by_arm[best])[0]
     return found
 
 

@@ -86,14 +86,15 @@ def _short(key: str) -> str:
 
 
 def _unique(names: Sequence[str], entries: Sequence[Entry]) -> list[str]:
-    """Names that are there more than once get their directory's, as much of it as tells them apart."""
-    parts = 1
-    made = list(names)
-    while len(set(made)) < len(made) and parts < 12:
-        counts = Counter(names)
-        made = [
-            f"{name} ({'/'.join(entry.run.path.resolve().parts[-parts:])})" if counts[name] > 1 else name
-            for name, entry in zip(names, entries, strict=True)
-        ]
-        parts += 1
+    """On one line; those that are there more than once get their directory's, as much of it as tells them apart."""
+    names = [" ".join(name.split()) for name in names]
+    counts, runs = Counter(names), Counter(entry.run.path.resolve() for entry in entries)
+    paths = [entry.run.path.resolve() for entry in entries]
+    paths = [entry.folder.resolve() if runs[path] > 1 else path for entry, path in zip(entries, paths, strict=True)]
+    made = names
+    for parts in range(1, max((len(path.parts) for path in paths), default=0)):
+        if len(set(made)) == len(made):
+            break
+        ends = ["/".join(path.parts[-parts:]) for path in paths]
+        made = [f"{name} ({end})" if counts[name] > 1 else name for name, end in zip(names, ends, strict=True)]
     return made

@@ -1,6 +1,7 @@
 """One judged run as it enters a comparison."""
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,11 +47,12 @@ class Entry:
     @property
     def label(self) -> str:
         """What the run was called by ``label=``; empty where it was not."""
-        return str(self.config.get("label") or "")
+        return " ".join(str(self.config.get("label") or "").split())
 
     @property
     def seed(self) -> int:
-        return int(self.config.get("seed") or 0)
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else 0
 
     @property
     def transfer(self) -> str:
@@ -72,6 +74,8 @@ class Entry:
         summary = self.table.summary
         tta = summary.get("tta", "none")
         words = [f"tta {tta}"] if tta != "none" else []
+        if summary.get("members", 1) != 1:
+            words.append(f"ensemble of {summary['members']}")
         if summary.get("threshold", 0.5) != 0.5:
             words.append(f"threshold {summary['threshold']:g}")
         if self.table.path.name == "cases-tuned.csv":
@@ -86,9 +90,10 @@ class Entry:
             with self.run.metrics_file.open(newline="") as file:
                 for row in csv.DictReader(file):
                     for name, points in found.items():
-                        if row.get(name):
-                            points.append((int(row["epoch"]), float(row[name])))
-        except (OSError, ValueError, KeyError):
+                        value = float(row.get(name) or "nan")
+                        if math.isfinite(value):
+                            points.append((int(row["epoch"]), value))
+        except (OSError, ValueError, KeyError, TypeError, csv.Error):
             return {}
         return {name: points for name, points in found.items() if points}
 
@@ -97,8 +102,19 @@ def read_entry(folder: Path, tuned: bool = False) -> Entry:
     """From a judgement's folder within a run, ``<run>/evaluation/<name>``."""
     run = Run(folder.parent.parent)
     if not run.config_file.is_file():
-        raise UserError(f"{folder}: is not within a run directory: {run.config_file} is missing; restore it")
-    return Entry(run, folder, read_cases(folder, tuned), flat(run.config()), run.manifest())
+        raise UserError(f"{folder}: is not within a run directory; {run.config_file}: is missing; restore it")
+    if not run.splits_file.is_file():
+        raise UserError(
+            f"{run.splits_file}: is missing, and without it nobody knows what the run was trained on; restore it"
+        )
+    return Entry(run, folder, read_cases(folder, tuned), flat(run.config()), read_manifest(run))
+
+
+def read_manifest(run: Run) -> dict[str, Any]:
+    content = run.manifest()
+    if not isinstance(content, dict):
+        raise UserError(f"{run.manifest_file}: is no manifest; restore it or train again")
+    return content
 
 
 def flat(config: DictConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Figures for a paper: the means with their intervals, and every case under every arm."""
 
-from pathlib import Path
+import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from matplotlib.figure import Figure
 
 from lungseg.comparison.analysis import Analysis, Floats
 from lungseg.comparison.report import Report, interval
-from lungseg.files import replaced
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5a5fd0", "#8a8a8a")
 MOST = 12  # arms in a figure
@@ -18,21 +18,21 @@ STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "lungseg", "font.size": 9,
          "axes.spines.right": False}  # fmt: skip
 
 
-def draw(report: Report, region: str, folder: Path, stem: str) -> list[Path]:
-    """``<stem>-means`` and ``<stem>-cases``, each as SVG and PNG, by Dice."""
+def draw(report: Report, region: str, stem: str) -> dict[str, bytes]:
+    """By name, ``<stem>-means`` and ``<stem>-cases``, each as SVG and PNG, by Dice."""
     found = report.of_region(region)[0]
     names = [_escaped(arm.name) for arm in report.arms]
     places = [int(place) for place in found.ranking.order[:MOST]]
-    paths = []
-    with rc_context(STYLE):
+    drawn = {}
+    with rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of letters that the font lacks, of names that leave no room
         for name, figure in (("means", means(found, names, places)), ("cases", cases(found, names, places))):
             for ending in ("svg", "png"):
-                path = folder / f"{stem}-{name}.{ending}"
                 metadata = {"Date": None} if ending == "svg" else {"Software": None}
-                with replaced(path) as partial:
-                    figure.savefig(partial, dpi=200, metadata=metadata)
-                paths.append(path)
-    return paths
+                content = io.BytesIO()
+                figure.savefig(content, format=ending, dpi=200, metadata=metadata)
+                drawn[f"{stem}-{name}.{ending}"] = content.getvalue()
+    return drawn
 
 
 def means(found: Analysis, names: list[str], places: list[int]) -> Figure:
@@ -70,7 +70,8 @@ def cases(found: Analysis, names: list[str], places: list[int]) -> Figure:
 
 def _column(axis: Axes, across: Floats, values: Floats, row: int) -> None:
     colour = COLOURS[row % len(COLOURS)]
-    axis.plot(across, values, ".", color=colour, alpha=0.5 if len(values) <= 400 else 0.15, markersize=4)
+    axis.plot(across, values, ".", color=colour, alpha=0.5 if len(values) <= 400 else 0.15, markersize=4,
+              rasterized=len(values) > 400)  # fmt: skip
     if len(values):
         axis.plot([row - 0.3, row + 0.3], [values.mean()] * 2, color="black", linewidth=1.6)
 

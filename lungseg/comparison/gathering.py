@@ -1,11 +1,11 @@
 """From the places that a user names to the judged runs in them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungseg.comparison.entry import Entry, read_entry
+from lungseg.comparison.entry import Entry, flat, read_entry, read_manifest
 from lungseg.errors import UserError
 from lungseg.runs import Run
 
@@ -33,27 +33,42 @@ def gather(places: Sequence[Path], wanted: Wanted) -> list[Entry]:
             raise UserError(f"{place}: no such directory; expected runs, or folders that hold runs")
         if place.is_file():
             raise UserError(f"{place}: is a file; expected a run directory, or a folder that holds runs")
-        if (place / "cases.csv").is_file():
-            entries[place.resolve()] = read_entry(place, wanted.tuned)
-        elif (place / "config.yaml").is_file() or (place / "manifest.json").is_file():
-            entries[place.resolve()] = _of_run(Run(place), wanted)
-        else:
-            for path in _runs_below(place):
-                try:
-                    entries[path.resolve()] = _of_run(Run(path), wanted)
-                except UserError as error:
-                    log.info("left out: %s", error)
+        for entry in _of_place(place, wanted):
+            entries.setdefault(entry.folder.resolve(), entry)
     if len(entries) < 2:
         found = f"only {next(iter(entries.values())).run.path}" if entries else "none"
-        raise UserError(f"{' '.join(map(str, places))}: holds {found} to compare; at least 2 judged runs are needed")
+        said = " ".join(map(str, dict.fromkeys(places)))
+        raise UserError(f"{said}: holds {found} to compare; at least 2 different judged runs are needed")
     return list(entries.values())
+
+
+def _of_place(place: Path, wanted: Wanted) -> Iterator[Entry]:
+    if (place / "cases.csv").is_file() or (place / "summary.json").is_file():
+        yield read_entry(place, wanted.tuned)
+    elif _is_run(place):
+        yield _of_run(Run(place), wanted)
+    else:
+        for path in _runs_below(place):
+            try:
+                yield _of_run(Run(path), wanted)
+            except UserError as error:
+                log.info("left out: %s", error)
+
+
+def _is_run(path: Path) -> bool:
+    """Also one of which something was deleted."""
+    return any((path / name).is_file() for name in ("config.yaml", "manifest.json", "splits.json"))
 
 
 def _runs_below(place: Path, depth: int = DEEPEST) -> list[Path]:
     """In the order of their names; nothing within a run is searched."""
     found: list[Path] = []
-    for path in sorted(path for path in place.iterdir() if path.is_dir()):
-        if (path / "manifest.json").is_file() or (path / "config.yaml").is_file():
+    try:
+        folders = sorted(path for path in place.iterdir() if path.is_dir())
+    except OSError as error:
+        raise UserError(f"{place}: cannot be read ({error.strerror}); make it readable, or name the runs") from None
+    for path in folders:
+        if _is_run(path):
             found.append(path)
         elif depth > 1:
             found += _runs_below(path, depth - 1)
@@ -61,14 +76,14 @@ def _runs_below(place: Path, depth: int = DEEPEST) -> list[Path]:
 
 
 def _of_run(run: Run, wanted: Wanted) -> Entry:
-    for needed in (run.config_file, run.manifest_file):
+    for needed in (run.config_file, run.manifest_file, run.splits_file):
         if not needed.is_file():
             raise UserError(f"{run.path}: {needed.name} is missing: begun and not finished, or deleted half-way")
-    name = wanted.evaluation or f"{run.config().data.name}-test"
+    name = wanted.evaluation or f"{flat(run.config()).get('data.name')}-test"
     folder = run.path / "evaluation" / name
     if (folder / "cases.csv").is_file():
         return read_entry(folder, wanted.tuned)
-    status = run.manifest().get("status")
+    status = read_manifest(run).get("status")
     if status != "finished" and wanted.evaluation is None:
         raise UserError(f"{run.path}: is not finished ({status}); go on with it: python train.py resume={run.path}")
     there = sorted(path.parent.name for path in run.path.glob("evaluation/*/cases.csv"))

@@ -66,31 +66,26 @@ def _about(key: tuple[str, ...]) -> str:
 
 
 def _group(entries: list[Entry], common: bool) -> Group:
-    _require_one_judgement_each(entries)
     first = entries[0]
     for other in entries[1:]:
         if not common:
             _require_same_cases(first, other)
         elif not set(first.table.id) & set(other.table.id):
             raise UserError(f"{first.run.path} and {other.run.path} have no test case in common")
-    ids = [id for id in first.table.id if all(id in set(entry.table.id) for entry in entries)]
+    shared = set(first.table.id).intersection(*(entry.table.id for entry in entries[1:]))
+    ids = [id for id in first.table.id if id in shared]
     aligned = [replace(entry, table=_in_order(entry.table, ids)) for entry in entries]
     for other in aligned[1:]:
         _require_same_images(aligned[0], other)
     if len(ids) < 2:
-        raise UserError(f"{first.run.path}: one test case only; at least 2 are needed to compare runs")
+        few = "one test case only" if ids else "no test case that all of these runs have"
+        raise UserError(f"{first.run.path}: {few}; at least 2 are needed to compare runs")
     return Group(aligned, _leaks(aligned))
 
 
 def _in_order(table: CaseTable, ids: Sequence[str]) -> CaseTable:
     place = {id: row for row, id in enumerate(table.id)}
     return table.only([place[id] for id in ids])
-
-
-def _require_one_judgement_each(entries: Sequence[Entry]) -> None:
-    folders = [entry.folder.resolve() for entry in entries]
-    if len(set(folders)) < len(folders):
-        raise UserError(f"{entries[0].folder}: was named twice")
 
 
 def _require_same_cases(first: Entry, other: Entry) -> None:
@@ -116,6 +111,15 @@ def _require_same_images(first: Entry, other: Entry) -> None:
                 f"{first.run.path} and {other.run.path}: the case {id!r} is another image in each, so their scores "
                 "cannot be paired; judge both on the same data"
             )
+    both = f"{first.run.path} and {other.run.path}"
+    for region in first.table.regions:
+        here, there = (entry.table.numbers[f"{region}/reference_area"] for entry in (first, other))
+        if not np.array_equal(here, there):
+            id = first.table.id[int(np.flatnonzero(here != there)[0])]
+            raise UserError(f"{both}: the case {id!r} has another {region} mask in each; judge both on the same data")
+    units = [entry.table.summary.get("unit", "px") for entry in (first, other)]
+    if units[0] != units[1]:
+        raise UserError(f"{both}: distances are in {units[0]} and in {units[1]}; judge both in the same unit")
 
 
 def _leaks(entries: Sequence[Entry]) -> int:
@@ -133,7 +137,5 @@ def _leaks(entries: Sequence[Entry]) -> int:
 
 def _trained_on(learnt: Entry, tested: Entry) -> set[str]:
     """The ids of those of ``tested``'s cases whose image ``learnt`` was trained or selected on."""
-    if not learnt.run.splits_file.is_file():
-        return set()
     seen = {short_checksum(what) for what in seen_images(learnt.run.splits_file)}
     return {id for id, image in zip(tested.table.id, tested.table.image, strict=True) if image in seen}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungseg.comparison.group import Group
 
@@ -31,16 +32,24 @@ PREFERRED = ("infection", "lung")  # the region that a page opens on, where ther
 
 
 def kinds(group: Group) -> list[Kind]:
-    """All that every run has and any case defines, the hardest region first, Dice before all else."""
+    """All that every run has and any case defines for all runs, the hardest region first, Dice before all else.
+
+    Where no case has the region, its false alarms are before all else.
+    """
     regions = sorted(group.table.regions, key=lambda region: (*PREFERRED, region).index(region))
     unit = str(group.table.summary.get("unit", "px"))
     found = []
     for region in regions:
         there = [name.partition("/")[2] for name in group.scores if name.startswith(f"{region}/")]
         made = [_kind(region, metric, unit) for metric in there]
-        known = [kind for kind in made if kind is not None and not np.isnan(group.scores[kind.id]).all()]
-        found += sorted(known, key=lambda kind: kind.metric != "dice")
+        known = [kind for kind in made if kind is not None and _defined(group.scores[kind.id])]
+        first = "dice" if any(kind.metric == "dice" for kind in known) else "false_alarm"
+        found += sorted(known, key=lambda kind: kind.metric != first)
     return found
+
+
+def _defined(scores: NDArray[np.float64]) -> bool:
+    return not np.isnan(scores).any(axis=1).all()
 
 
 def _kind(region: str, metric: str, unit: str) -> Kind | None:

@@ -10,8 +10,10 @@ import numpy as np
 from lungseg.comparison.analysis import MOST_PAIRS, Analysis
 from lungseg.comparison.arm import Arm
 from lungseg.comparison.entry import Entry
+from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
 from lungseg.comparison.report import Report, sentence, warnings
+from lungseg.comparison.table import SAID
 
 NOTE = (
     "Tick a model to see it in the views below. Bold: surely better than all others. Behind the best: paired by case, "
@@ -42,7 +44,7 @@ def run_data(entry: Entry) -> dict[str, Any]:
 def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dict[str, Any]:
     group, table = report.group, report.group.table
     classes, domains, patients = (_indexed(names) for names in (table.label, table.domain, table.patient))
-    summaries = [entry.table.summary for entry in group.entries]
+    summaries = _of_these_cases(group)
     return {
         "name": group.name,
         "task": group.entries[0].task,
@@ -59,16 +61,28 @@ def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dic
         "runs": runs,
         "arms": [_arm(arm) for arm in report.arms],
         "metrics": [_metric(kind) for kind in report.kinds],
-        "baselines": {kind.id: _baselines(table.summary, kind.region, kind.metric) for kind in report.kinds},
+        "baselines": {kind.id: _baselines(summaries[0], kind.region, kind.metric) for kind in report.kinds},
         "stats": {id: _stats(found, report.arms) for id, found in report.analyses.items()},
-        "calibration": {r: _each([one.get("calibration", {}).get(r) for one in summaries]) for r in table.regions},
+        "calibration": {r: _each([(one.get("calibration") or {}).get(r) for one in summaries]) for r in table.regions},
         "severity": {
-            r: _each([one["results"]["model"][r].get("severity") for one in summaries]) for r in table.regions
+            r: _each([_severity(one, entry, r) for one, entry in zip(summaries, group.entries, strict=True)])
+            for r in table.regions
         },
         "warnings": warnings(report),
         "boardNote": NOTE,
         "pictures": sorted(album),
     }
+
+
+def _of_these_cases(group: Group) -> list[Mapping[str, Any]]:
+    """The runs' summaries; one that is of more cases than are compared says nothing of these."""
+    found = [entry.table.summary for entry in group.entries]
+    return [one if one["cases"] == len(group.table.id) else {"results": {}} for one in found]
+
+
+def _severity(summary: Mapping[str, Any], entry: Entry, region: str) -> Any:
+    which = "tuned" if entry.table.path.name == "cases-tuned.csv" else "model"
+    return summary["results"].get(which, {}).get(region, {}).get("severity")
 
 
 def _metric(kind: Kind) -> dict[str, Any]:
@@ -102,15 +116,13 @@ def _arm(arm: Arm) -> dict[str, Any]:
 
 def _baselines(summary: Mapping[str, Any], region: str, metric: str) -> dict[str, float]:
     there = {
-        name: summary["results"].get(name, {}).get(region, {}).get(metric) for name in ("mean_mask", "all_background")
+        name: summary["results"].get(name, {}).get(region, {}).get(SAID.get(metric, metric))
+        for name in ("mean_mask", "all_background")
     }
     return {name.replace("_", " "): value for name, value in there.items() if value is not None}
 
 
 def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
-    pairs = {name: getattr(found.pairs, name) for name in ("difference", "low", "high", "p", "superiority")}
-    if not found.kind.higher:  # the share on which the row is better
-        pairs["superiority"] = 1 - found.pairs.superiority
     versus = [
         None if one is None else {**asdict(one), "adjusted": found.adjusted[place]}
         for place, one in enumerate(found.versus)
@@ -124,13 +136,23 @@ def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
         "sure": found.sure,
         "sentence": sentence(found, arms),
         "versus": versus,
-        "pairs": {**pairs, "adjusted": found.pairs_adjusted} if len(arms) <= MOST_PAIRS else None,
+        "pairs": _pairs(found),
         "subgroups": [asdict(one) for one in found.subgroups],
         "seeds": [
             {"arm": place, "means": one.seed_means, "between": one.seed_sd, "cases": one.between_cases}
             for place, one in found.spreads.items()
         ],
     }
+
+
+def _pairs(found: Analysis) -> dict[str, Any]:
+    """``arms``: the best, of which each is compared with each; the rest are squares of these."""
+    chosen = found.ranking.order[:MOST_PAIRS]
+    squares = {name: getattr(found.pairs, name) for name in ("difference", "low", "high", "p", "superiority")}
+    if not found.kind.higher:  # the share on which the row is better
+        squares["superiority"] = 1 - found.pairs.superiority
+    squares["adjusted"] = found.pairs_adjusted
+    return {"arms": chosen, **{name: square[np.ix_(chosen, chosen)] for name, square in squares.items()}}
 
 
 def plain(value: Any) -> Any:

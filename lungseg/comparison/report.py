@@ -1,5 +1,6 @@
 """A comparison as data and as words: all analyses of a group, the sentence, the rows of its tables."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,7 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
     if np.isnan(mean):
         return f"No case has a {kind.name} of the {kind.region}."
     span = "" if np.isnan(low) else f" [{low:.{kind.digits}f}, {high:.{kind.digits}f}]"
-    text = f"**{arms[best].name}** has the best {kind.name} of the {kind.region}, {number(mean, kind)}{span}"
+    text = f"**{_plain(arms[best])}** has the best {kind.name} of the {kind.region}, {number(mean, kind)}{span}"
     others = [place for place in range(len(arms)) if place != best]
     if not others:
         return text + ": there is no other model to compare it with."
@@ -52,10 +53,10 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
     unsure = sorted((place for place in others if not analysis.behind(place)), key=lambda p: -analysis.adjusted[p])
     if not unsure:
         largest = probability(float(np.nanmax(analysis.adjusted)))
-        many = f"all {len(others)} others" if len(others) > 1 else arms[others[0]].name
+        many = f"all {len(others)} others" if len(others) > 1 else _plain(arms[others[0]])
         return f"{text}, and is **surely better** than {many} (p {largest} after Holm's correction).{luck}"
     sure = len(others) - len(unsure)
-    names = " and ".join(arms[place].name for place in unsure[:2]) + (
+    names = " and ".join(_plain(arms[place]) for place in unsure[:2]) + (
         f" and {len(unsure) - 2} more" if len(unsure) > 2 else ""
     )
     p = probability(float(analysis.adjusted[unsure[0]]))
@@ -68,7 +69,7 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
 def _luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
     """Differences that are sure on these cases for these very seeds, and might be luck of the seed."""
     doubtful = [
-        arms[place].name
+        _plain(arms[place])
         for place in range(len(arms))
         if place != analysis.best and analysis.behind(place) and analysis.seeds_p[place] >= SURE
     ]
@@ -76,6 +77,11 @@ def _luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
         return ""
     names = " and ".join(doubtful[:2]) + (f" and {len(doubtful) - 2} more" if len(doubtful) > 2 else "")
     return f" That is for these seeds: between seeds it varies as much as it differs from {names}."
+
+
+def _plain(arm: Arm) -> str:
+    """A name within a sentence, which no star of its own makes bold."""
+    return arm.name.replace("**", "* *")
 
 
 def probability(p: float) -> str:
@@ -103,16 +109,26 @@ def warnings(report: Report) -> list[str]:
     analysis = next(iter(report.analyses.values()))
     if analysis.rough:
         found.append(f"Only {analysis.patients} patients: intervals and p-values are rough.")
+    for region in group.table.regions:
+        mean_mask = (group.table.summary["results"].get("mean_mask") or {}).get(region, {}).get("dice")
+        dice = report.analyses.get(f"{region}/dice")
+        if dice is not None and mean_mask is not None and dice.ranking.means[dice.best] <= mean_mask:
+            found.append(
+                f"No model beats the mean mask on the {region} (Dice {mean_mask:.3f}): none has learnt more than where "
+                "it usually is; train longer."
+            )
     if group.shared_leaks:
         found.append(
             f"{group.shared_leaks} test images are copies of training images in all of these runs: every score "
             "flatters; train again with data.drop_leaks=true."
         )
+    if group.table.path.name == "cases-tuned.csv":
+        found.append("Pictures are of the usual threshold, not of the tuned one.")
     overfit = [entry for entry in group.entries if entry.table.summary.get("on_training_images")]
     if overfit:
         found.append(f"{len(overfit)} runs were trained with data.overfit, a test of the program: no result.")
     budgets = {
-        (entry.config.get("trainer.max_epochs"), entry.manifest.get("cases", {}).get("train"))
+        (entry.config.get("trainer.max_epochs"), (entry.manifest.get("cases") or {}).get("train"))
         for entry in group.entries
     }
     if len(budgets) > 1:
@@ -160,8 +176,8 @@ def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> 
         "encoder": entry.encoder,
         "transfer": entry.transfer,
         "seeds": len(arm.columns),
-        "runs": " ".join(str(one.run.path) for one in arm.entries),
-        "cases": int((~np.isnan(found.values).any(axis=1)).sum()),
+        "runs": shlex.join(str(one.run.path) for one in arm.entries),
+        "cases": found.cases,
         "patients": found.patients,
         "rank": int(np.flatnonzero(found.ranking.order == place)[0]) + 1,
         **{name: None if not np.isfinite(value) else round(float(value), 6) for name, value in values.items()},

@@ -15,6 +15,7 @@ from lungseg.errors import UserError
 
 NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
 NEEDED = ("dice", "reference_area", "predicted_area")
+SAID = {"false_alarm": "false_alarm_rate"}  # what a summary calls the mean of a column, where it is not its name
 
 Column = NDArray[np.float64]
 
@@ -68,6 +69,7 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
             if metric not in found:
                 raise UserError(f"{path}: has no column {region}_{metric}; {_again(folder)}")
         numbers |= _derived(region, numbers, _numbers(path, rows, "image_area"))
+        _require_possible(path, region, numbers)
     names = {ours: [row.get(theirs) or "" for row in rows] for ours, theirs in NAMES.items()}
     table = CaseTable(path, numbers=numbers, summary=summary, **names)
     _require_agreement(table, "tuned" if tuned else "model")
@@ -76,11 +78,13 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
 
 def _summary(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        for key in ("regions", "results", "task", "data", "split", "cases"):
-            content[key]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read ({error!r}); {_again(path.parent)}") from None
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
+    kinds = {"regions": list, "results": dict, "task": str, "data": str, "split": str, "cases": int}
+    for key, kind in kinds.items():
+        if not isinstance(content, dict) or not isinstance(content.get(key), kind) or not content[key]:
+            raise UserError(f"{path}: has no {key} as evaluate.py writes it; {_again(path.parent)}")
     return content
 
 
@@ -90,8 +94,11 @@ def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
-    if not rows or any(name not in rows[0] for name in ("id", "patient", "class", "image_area")):
+    if not rows or any(name not in rows[0] for name in ("id", "patient", "class", "image", "image_area")):
         raise UserError(f"{path}: is no table of cases; {_again(path.parent)}")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values() or not row["id"] or not row["patient"]:  # None: too many, too few
+            raise UserError(f"{path}: line {number} does not fit its header; {_again(path.parent)}")
     ids = [row["id"] for row in rows]
     if len(set(ids)) < len(ids):
         twice = next(id for id in ids if ids.count(id) > 1)
@@ -106,9 +113,12 @@ def _numbers(path: Path, rows: Sequence[Mapping[str, str]], name: str) -> Column
     for number, row in enumerate(rows, start=2):
         text = row.get(name)
         try:
-            values.append(float(text) if text else math.nan)
+            value = float(text) if text else math.nan
         except ValueError:
-            raise UserError(f"{path}: line {number} has {name}={text!r}; expected a number or nothing") from None
+            value = math.inf
+        if math.isinf(value):
+            raise UserError(f"{path}: line {number} has {name}={text!r}; expected a number or nothing")
+        values.append(value)
     return np.array(values)
 
 
@@ -127,19 +137,48 @@ def _derived(region: str, numbers: Mapping[str, Column], pixels: Column) -> dict
     return derived
 
 
+def _require_possible(path: Path, region: str, numbers: Mapping[str, Column]) -> None:
+    """A Dice is there where the region is, and no more than its areas allow."""
+    dice, there, found = (numbers[f"{region}/{name}"] for name in NEEDED)
+    most = 2 * np.minimum(there, found) / np.maximum(there + found, 1)
+    wrong = ~((there >= 0) & (found >= 0) & (np.isnan(dice) == (there == 0)))  # an area that is missing too
+    wrong |= (dice < 0) | (dice > most + 1e-6)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise UserError(
+            f"{path}: line {row + 2} has {region}_dice={dice[row]:g} with areas of {there[row]:g} and {found[row]:g} "
+            f"pixels, which cannot be; {_again(path.parent)}"
+        )
+
+
 def _require_agreement(table: CaseTable, which: str) -> None:
-    """A table that was edited by hand no longer has its summary's mean, or a Dice that its areas allow."""
+    """A table that was edited by hand no longer has its summary's means; its numbers are rounded to 6 digits."""
     for region in table.regions:
-        values = table.numbers[f"{region}/dice"]
-        if not np.all(np.isnan(values) | ((values >= 0) & (values <= 1))):
-            raise UserError(f"{table.path}: a {region}_dice is not from 0 to 1; {_again(table.path.parent)}")
-        said = (table.summary["results"].get(which) or {}).get(region, {}).get("dice")
-        mean = float(np.nanmean(values)) if not np.isnan(values).all() else None
-        if (said is None) != (mean is None) or (said is not None and mean is not None and abs(said - mean) > 1e-4):
-            raise UserError(
-                f"{table.path}: its mean {region} Dice is {mean}, its summary.json says {said}: one of the two was "
-                f"changed; {_again(table.path.parent)}"
-            )
+        said = (table.summary["results"].get(which) or {}).get(region) or {}
+        columns = {name.partition("/")[2]: values for name, values in table.numbers.items()
+                   if name.startswith(f"{region}/")}  # fmt: skip
+        for metric, values in columns.items():
+            name = SAID.get(metric, metric)
+            if name not in said and metric != "dice":
+                continue
+            mean = float(np.nanmean(values)) if not np.isnan(values).all() else None
+            if isinstance(said.get(name), int):  # lesions are counted, over all cases
+                mean = float(np.nansum(values))
+            if not _agree(mean, said.get(name)):
+                raise UserError(
+                    f"{table.path}: its {region}_{name} is {_told(mean)} over its cases, summary.json says "
+                    f"{_told(said.get(name))}: one of the two was changed; {_again(table.path.parent)}"
+                )
+
+
+def _agree(mean: float | None, said: object) -> bool:
+    if mean is None or not isinstance(said, int | float):
+        return mean is None and said is None
+    return abs(mean - said) <= 2e-6 * max(1, abs(mean))
+
+
+def _told(mean: object) -> str:
+    return f"{mean:.6g}" if isinstance(mean, int | float) else "unknown" if mean is None else repr(mean)
 
 
 def _again(folder: Path) -> str:

@@ -11,10 +11,8 @@ Write = Callable[[str], str]
 
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-         "<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedbl{}"}  # fmt: skip
-CAPTION = (
-    "mean over cases [95\\% interval over {patients} patients], {cases} cases; bold: surely better than all others"
-)
+         "<": r"\textless{}", ">": r"\textgreater{}", '"': "''", "[": "{[}"}  # fmt: skip
+CAPTION = "mean over {cases} cases [95% interval over {patients} patients]{rest}; bold: surely better than all others"
 
 
 def heads(report: Report, region: str) -> list[str]:
@@ -62,7 +60,8 @@ def markdown(reports: Sequence[Report]) -> str:
             parts += [f"{said}\n" for said in warnings(report)]
             lines = [head, ["---"] * len(head), *rows]
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-            parts.append(_caption(shown[0], report).replace("\\%", "%").capitalize() + ".\n")
+            caption = _caption(shown)
+            parts.append(f"{caption[0].upper()}{caption[1:]}.\n")
     return "\n".join(parts)
 
 
@@ -73,7 +72,7 @@ def sentence_in_markdown(found: Analysis, report: Report) -> str:
 
 
 def _markdown_name(name: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", name).replace("\n", " ")
+    return re.sub(r"([\\`*_\[\]<>|#~$&])", r"\\\1", name).replace("\n", " ")
 
 
 def latex(reports: Sequence[Report]) -> str:
@@ -85,7 +84,7 @@ def latex(reports: Sequence[Report]) -> str:
             rows = cells(report, region, _latex_name, lambda cell: f"\\textbf{{{cell}}}", _latex_number)
             head = ["Model", *(_latex_name(word) for word in heads(report, region)[1:-1]), "$p$"]
             lines = [" & ".join(row) + r" \\" for row in [head, *rows]]
-            about = f"{_latex_name(report.group.name)}, {_latex_name(region)}: {_caption(shown[0], report)}."
+            about = f"{_latex_name(report.group.name)}, {_latex_name(region)}: {_latex_name(_caption(shown))}."
             parts.append(
                 "\\begin{table}\n\\centering\n"
                 f"\\caption{{{about}}}\n"
@@ -98,12 +97,16 @@ def latex(reports: Sequence[Report]) -> str:
 
 def _latex_name(name: str) -> str:
     escaped = "".join(LATEX.get(letter, letter) for letter in name)
-    return escaped.replace("·", "$\\cdot$").replace("\n", " ")
+    return escaped.replace("·", "$\\cdot$").replace("--", "-{}-").replace("\n", " ")
 
 
 def _latex_number(text: str) -> str:
     return text.replace("<", "$<$")
 
 
-def _caption(found: Analysis, report: Report) -> str:
-    return CAPTION.format(patients=found.patients, cases=len(found.values))
+def _caption(shown: Sequence[Analysis]) -> str:
+    """Of which cases; false alarms are of the others."""
+    first, *others = shown
+    alarms = [found.cases for found in others if found.kind.metric == "false_alarm"]
+    rest = f", false alarms over the {alarms[0]} without the region" if alarms else ""
+    return CAPTION.format(cases=first.cases, patients=first.patients, rest=rest)

@@ -61,9 +61,17 @@ def _line(error: Exception) -> str:
 
 
 def spacing(path: Path) -> tuple[float, float] | None:
-    """Millimetres from row to row and from column to column; of the detector, where nothing nearer is said."""
-    import pydicom
+    """Millimetres from row to row and from column to column; of the detector, where nothing nearer is said.
 
-    file = pydicom.dcmread(path, stop_before_pixels=True)
-    found = file.get("PixelSpacing") or file.get("ImagerPixelSpacing")
-    return (float(found[0]), float(found[1])) if found and all(size > 0 for size in found) else None
+    None for what is no number, and for a file that ``read`` will not read either.
+    """
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        file = pydicom.dcmread(path, stop_before_pixels=True)
+        found = file.get("PixelSpacing") or file.get("ImagerPixelSpacing")
+        rows, columns = (float(size) for size in found or ())
+    except (InvalidDicomError, OSError, AttributeError, TypeError, ValueError):
+        return None
+    return (rows, columns) if rows > 0 and columns > 0 else None

@@ -1,9 +1,14 @@
 """How large a pixel is, where a file says so."""
 
+import logging
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from lungseg.data.case import Case, files
 from lungseg.data.pairing import ending
+
+log = logging.getLogger("lungseg")
 
 Spacing = tuple[float, float]  # millimetres from row to row, from column to column
 
@@ -13,8 +18,11 @@ PIXELS: Spacing = (1.0, 1.0)
 def spacing(case: Case) -> Spacing | None:
     """From a DICOM's or a NIfTI plane's header; None where it is silent, and for every other kind of file."""
     path = next(iter(files(case.image)), None)
-    if path is None:
-        return None
+    found = None if path is None else _said(path)
+    return found if found is not None and all(0 < size < math.inf for size in found) else None
+
+
+def _said(path: Path) -> Spacing | None:
     if ending(path) in (".dcm", ".dicom"):
         from lungseg.data import dicom
 
@@ -28,10 +36,9 @@ def spacing(case: Case) -> Spacing | None:
 
 def spacings(cases: Sequence[Case]) -> tuple[str, dict[str, Spacing]]:
     """``mm`` and each case's by its id, or ``px`` and none: distances in two units are never averaged."""
-    found = {}
-    for case in cases:
-        size = spacing(case)
-        if size is None:
-            return "px", {}
-        found[case.id] = size
-    return "mm", found
+    found = {case.id: size for case in cases if (size := spacing(case)) is not None}
+    if len(found) == len(cases):
+        return "mm", found
+    if found:
+        log.info("%d of %d images say how large a pixel is: distances are in pixels for all", len(found), len(cases))
+    return "px", {}

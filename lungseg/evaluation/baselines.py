@@ -1,5 +1,6 @@
 """What needs no net: a score means something only beside these."""
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.data.read import Mask
+from lungseg.errors import UserError
 from lungseg.files import replaced
 
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
@@ -44,6 +46,9 @@ def save_mean_mask(mask: Mask, path: Path) -> None:
 
 
 def load_mean_mask(path: Path) -> Mask:
-    with np.load(path, allow_pickle=False) as content:
-        mask: Mask = content["mask"].astype(np.bool_)
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            mask: Mask = content["mask"].astype(np.bool_)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it or train again") from None
     return mask

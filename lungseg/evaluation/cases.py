@@ -20,7 +20,11 @@ METRICS = {
     "recall": overlap.recall,
     "specificity": overlap.specificity,
 }
-COUNTED = ("lesions", "lesions_predicted", "lesions_found")  # summed over cases, not averaged
+SIZES = {"small": (0.0, 0.001), "medium": (0.001, 0.01), "large": (0.01, 2.0)}  # of a lesion, as a share of the image
+COUNTED = (  # summed over cases, not averaged
+    *("lesions", "lesions_predicted", "lesions_found"),
+    *(f"{name}_{size}" for size in SIZES for name in ("lesions", "lesions_found")),
+)
 SEVERITY = ("severity_reference", "severity_predicted")
 
 
@@ -61,15 +65,31 @@ def count(prediction: Mask, reference: Mask) -> NDArray[np.int64]:
 
 
 def summarise(judged: Sequence[Judged], regions: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Region -> means over cases with intervals over patients; see ``overlap.summarise`` and ``_further``."""
+    """Region -> means over cases with intervals over patients; see ``overlap.summarise``, ``_pooled``, ``_further``."""
     counts = np.stack([one.counts for one in judged])
     patients = [one.case.patient for one in judged]
     summary = overlap.summarise(counts, regions, patients)
     for k, region in enumerate(regions):
+        summary[region] |= _pooled(counts[:, k], patients)
         rows = [one.further[k] for one in judged if one.further]
         if rows:
             summary[region] |= _further(rows, patients)
     return summary
+
+
+def _pooled(counts: NDArray[np.int64], patients: Sequence[str]) -> dict[str, Any]:
+    """[N, 4]: every overlap over the pixels of all cases together; cases wholly missed; how sure the false alarms are.
+
+    Pooled, a large image counts more than a small one, and what was invented where there is nothing counts as well.
+    """
+    there = counts[:, 0] + counts[:, 2] > 0
+    low, high = mean_interval(np.where(there, np.nan, counts[:, 1] > 0), patients)
+    return {
+        **{f"pooled_{name}": float(metric(counts.sum(0))) for name, metric in METRICS.items()},
+        "n_missed": int((there & (counts[:, 0] + counts[:, 1] == 0)).sum()),
+        "false_alarm_rate_low": low,
+        "false_alarm_rate_high": high,
+    }
 
 
 def _further(rows: Sequence[Mapping[str, float]], patients: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the same predictions come to by the definitions that circulate in this field, beside the right numbers."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -41,9 +42,7 @@ class Flattery:
         if self.batch:
             self._close_batch()
         return {
-            region: {
-                name: {"value": float(np.nanmean(self.values[region, name])), "why": legacy.WHY[name]} for name in NAMES
-            }
+            region: {name: {"value": _mean(self.values[region, name]), "why": legacy.WHY[name]} for name in NAMES}
             for region in self.regions
         }
 
@@ -55,3 +54,9 @@ class Flattery:
             )
             self.values[region, "batch_dice"].append(legacy.batch_dice(predictions, references))
         self.batch = []
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Over what is defined; NaN where nothing is."""
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else float("nan")

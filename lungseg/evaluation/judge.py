@@ -1,7 +1,8 @@
 """A net on a list of cases -> tables of cases, summary.json, pictures, and the summary itself."""
 
+import contextlib
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,21 +61,44 @@ class Found:
 
 def judge(predict: Predict, cases: Sequence[Case], how: How, directory: Path, about: dict[str, Any]) -> Judgement:
     """Score each case once at its own size; ``about`` (data, split, checkpoint, ...) goes into the summary."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be made ({error.strerror}); choose another out=FOLDER") from None
     regions = list(how.scorer.regions)
-    with replaced(directory / "pictures.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
+    with _folder(directory), replaced(directory / "pictures.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
         found = _look(predict(cases), how, PictureWriter(archive, regions))
     summary = {**about, **_summary(cases, how, found)}
     rows = [one.row(regions) for one in found.judged["model"]]
-    write_table(rows, directory / "cases.csv")
-    if how.tuned is not None:
-        write_table([one.row(regions) for one in found.judged["tuned"]], directory / "cases-tuned.csv")
+    _write(directory, rows, [one.row(regions) for one in found.judged["tuned"]])
     write_json(directory / "summary.json", summary)
     overlays, picture = _draw(predict, found.judged["model"], regions, how.threshold, directory)
     return Judgement(summary, found.judged["model"], rows, overlays, directory, picture)
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """It exists while the block runs, and does not stay empty where that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be made ({error.strerror}); choose another out=FOLDER") from None
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.rmdir()  # of no effect where an earlier judgement lies there
+        raise
+
+
+def _write(directory: Path, rows: Sequence[Mapping[str, Any]], tuned: Sequence[Mapping[str, Any]]) -> None:
+    """The tables of cases; answers stay beside them only where they are of the same predictions."""
+    table, other = directory / "cases.csv", directory / "cases-tuned.csv"
+    before = table.read_bytes() if table.is_file() else b""
+    write_table(rows, table)
+    if table.read_bytes() != before:
+        for path in [directory / "answers.json", *directory.glob("uncertainty-*.png")]:
+            path.unlink(missing_ok=True)
+    if tuned:
+        write_table(tuned, other)
+    else:
+        other.unlink(missing_ok=True)
 
 
 def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> Found:

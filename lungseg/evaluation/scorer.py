@@ -1,5 +1,6 @@
 """One case -> all its numbers: overlap, surfaces, lesions, severity, the error of its probabilities."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 from lungseg.data.case import Case
 from lungseg.data.read import Mask, read_mask
 from lungseg.data.spacing import PIXELS, Spacing
-from lungseg.evaluation.cases import Judged, count
+from lungseg.errors import UserError
+from lungseg.evaluation.cases import SIZES, Judged, count
 from lungseg.metrics.lesions import detection_f1, lesions, severity
 from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
+
+log = logging.getLogger("lungseg")
 
 Values = dict[str, float]
 
@@ -25,6 +29,7 @@ class Scorer:
     unit: str = "px"
     spacings: Mapping[str, Spacing] = field(default_factory=dict)
     tolerances: Sequence[float] = (1.0, 2.0, 4.0)
+    _unread: set[str] = field(default_factory=set)  # cases whose lung mask, which no task needs here, is not readable
 
     def overlap(self, case: Case, prediction: Mask, reference: Mask) -> Judged:
         """[K, H, W] twice; counts alone."""
@@ -49,10 +54,22 @@ class Scorer:
         if "lung" in self.regions:
             lung = list(self.regions).index("lung")
             return severities(prediction[k], reference[k], reference[lung], prediction[lung])
-        if "lung" not in case.masks:
+        lungs = self._lungs(case, reference.shape[1:])
+        if lungs is None:
             return dict.fromkeys(("severity_reference", "severity_predicted"), math.nan)
-        lungs = read_mask(case.masks["lung"], case.image, reference.shape[1:])
         return severities(prediction[k], reference[k], lungs, lungs)
+
+    def _lungs(self, case: Case, shape: tuple[int, ...]) -> Mask | None:
+        """The annotated ones; a mask that the task itself does not need stops nothing."""
+        if "lung" not in case.masks:
+            return None
+        try:
+            return read_mask(case.masks["lung"], case.image, shape)
+        except UserError as error:
+            if not self._unread:
+                log.info("the infected share of the lungs is not measured where their mask is not readable: %s", error)
+            self._unread.add(case.id)
+            return None
 
 
 def surfaces(prediction: Mask, reference: Mask, spacing: Spacing, tolerances: Sequence[float]) -> Values:
@@ -76,14 +93,22 @@ def nsd_name(tolerance: float) -> str:
 
 
 def lesion_values(prediction: Mask, reference: Mask) -> Values:
-    """How many there are, were found, and were predicted; ``lesion_f1`` is NaN where there is none."""
+    """How many there are, were found, and were predicted, and the first two by size as a share of the image.
+
+    ``lesion_f1`` is NaN where there is none.
+    """
     found = lesions(prediction, reference)
-    return {
+    values: Values = {
         "lesions": found.reference,
         "lesions_predicted": found.predicted,
         "lesions_found": found.matched,
         "lesion_f1": detection_f1(found),
     }
+    share = found.sizes / reference.size
+    for name, (least, most) in SIZES.items():
+        these = (share >= least) & (share < most)
+        values |= {f"lesions_{name}": int(these.sum()), f"lesions_found_{name}": int(found.found[these].sum())}
+    return values
 
 
 def severities(prediction: Mask, reference: Mask, lungs: Mask, predicted_lungs: Mask) -> Values:

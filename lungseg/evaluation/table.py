@@ -4,11 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lungseg.evaluation.cases import METRICS, SIZES
 from lungseg.evaluation.flattery import NAMES
 from lungseg.statistics.bootstrap import FEW
 from lungseg.tables import aligned
 
-HEADER: tuple[str, ...] = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "false alarms")
+HEADER: tuple[str, ...] = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "specificity", "false alarms")
+SAID = {"dice": "Dice", "iou": "IoU"}
+
+Scores = Mapping[str, Any]
 
 
 def render(summary: Mapping[str, Any]) -> str:
@@ -30,7 +34,7 @@ def render(summary: Mapping[str, Any]) -> str:
             f"{region} ({first['n_reference']} cases with it, {first['n_empty']} without)",
             *(f"  {line}" for line in aligned(rows)),
             *(f"  {line}" for line in _further(first, summary, region)),
-            *(f"  {line}" for line in _flattery(summary, region)),
+            *_flattery(summary, region),
         ]
     if summary["patients"] < FEW:
         lines += ["", f"intervals over fewer than {FEW} patients are rough"]
@@ -40,68 +44,112 @@ def render(summary: Mapping[str, Any]) -> str:
 def _said(name: str, summary: Mapping[str, Any], region: str) -> str:
     if name != "tuned":
         return name.replace("_", " ")
-    return f"at {summary['thresholds_from_validation'][region]:.2f}, by validation"
+    where = "chosen on these cases" if summary.get("tuned_on_these_cases") else "by validation"
+    return f"at {summary['thresholds_from_validation'][region]:.2f}, {where}"
 
 
-def _row(name: str, scores: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(name: str, scores: Scores) -> tuple[str, ...]:
     alarms = "-" if scores["n_empty"] == 0 else f"{scores['false_alarm_rate']:.0%}"
-    return (
-        name,
-        _interval(scores, "dice"),
-        _interval(scores, "iou"),
-        _number(scores["precision"]),
-        _number(scores["recall"]),
-        alarms,
-    )
+    numbers = (_number(scores[column]) for column in ("precision", "recall", "specificity"))
+    return (name, _interval(scores, "dice"), _interval(scores, "iou"), *numbers, alarms)
 
 
-def _further(scores: Mapping[str, Any], summary: Mapping[str, Any], region: str) -> list[str]:
-    """Surfaces, lesions, severity, calibration of the net; nothing of what no case defines."""
-    if scores["n_reference"] == 0 or "hd95" not in scores:
+def _further(scores: Scores, summary: Mapping[str, Any], region: str) -> list[str]:
+    """What else is known of the net; nothing of what no case defines."""
+    if "hd95" not in scores:
         return []
-    unit = summary["unit"]
-    middle = sorted(summary["tolerances"])[len(summary["tolerances"]) // 2]
-    lines = [
-        f"surface: HD95 {_interval(scores, 'hd95', 1)} {unit}, ASSD {_interval(scores, 'assd', 2)} {unit}, "
-        f"Dice within {middle:g} {unit} {_interval(scores, f'nsd_{middle:g}')}"
-    ]
-    if "lesion_f1" in scores:
+    lines = []
+    if scores["n_reference"]:
+        lines += [_pooled(scores), *_surface(scores, summary["unit"], summary["tolerances"])]
+    if scores["n_empty"]:
         lines.append(
-            f"lesions: {scores['lesions_found']} of {scores['lesions']} found, "
-            f"{scores['lesions_predicted']} predicted, F1 per case {_interval(scores, 'lesion_f1')}"
+            f"without it: a false alarm in {_share(scores, 'false_alarm_rate')} of the {scores['n_empty']} cases, "
+            f"on {100 * scores['false_alarm_area']:.2g}% of the image on average"
         )
+    if scores.get("lesions"):
+        lines += _lesions(scores)
     severity = scores.get("severity")
     if severity and severity["cases"]:
-        lines.append(
-            f"infected share of the lungs: bias {_percent(severity['bias'])}, mean error "
-            f"{_percent(severity['mean_absolute_error'], '')}, 95% of the errors within "
-            f"[{_percent(severity['lower_limit'])}, {_percent(severity['upper_limit'])}], correlation "
-            f"{_number(severity['pearson'], 2)}"
-        )
+        lines.append(_severity(severity, summary["cases"]))
     found = summary["calibration"][region]
-    lines.append(f"calibration: expected error {_number(found['expected_error'])}, Brier {_number(found['brier'], 4)}")
+    lines.append(
+        f"calibration: expected error {_number(found['expected_error'])}, of the worst bin "
+        f"{_number(found['maximum_error'])}, Brier {_number(found['brier'], 4)}"
+    )
     return lines
+
+
+def _pooled(scores: Scores) -> str:
+    parts = [f"{SAID.get(name, name)} {_number(scores[f'pooled_{name}'])}" for name in METRICS]
+    return f"all pixels pooled: {', '.join(parts)}"
+
+
+def _surface(scores: Scores, unit: str, tolerances: Sequence[float]) -> list[str]:
+    within = [f"{_interval(scores, f'nsd_{one:g}')} within {one:g} {unit}" for one in sorted(tolerances)]
+    missed = scores["n_missed"]
+    said = f" (the image's diagonal in {missed} where nothing was found)" if missed else ""
+    return [
+        f"surface: HD95 {_interval(scores, 'hd95', 1)} {unit}, ASSD {_interval(scores, 'assd', 2)} {unit}{said}",
+        f"surface Dice: {', '.join(within)}",
+    ]
+
+
+def _lesions(scores: Scores) -> list[str]:
+    names = list(SIZES)
+    limits = [f"under {SIZES[names[0]][1]:.1%}", "", f"from {SIZES[names[-1]][0]:.0%} of the image"]
+    sizes = [
+        f"{name}{f' ({limit})' if limit else ''} {scores[f'lesions_found_{name}']} of {scores[f'lesions_{name}']}"
+        for name, limit in zip(names, limits, strict=True)
+        if scores[f"lesions_{name}"]
+    ]
+    return [
+        f"lesions: {scores['lesions_found']} of {scores['lesions']} found, {scores['lesions_predicted']} predicted: "
+        f"F1 {_number(scores['lesion_f1_pooled'])}, per case {_interval(scores, 'lesion_f1')}",
+        f"lesions found by size: {', '.join(sizes)}",
+    ]
+
+
+def _severity(found: Mapping[str, Any], cases: int) -> str:
+    """Bland and Altman's numbers."""
+    some = f" ({found['cases']} of {cases} cases)" if found["cases"] < cases else ""
+    parts = [
+        f"bias {_percent(found['bias'])}",
+        f"mean error {_percent(found['mean_absolute_error'], '')}",
+        f"95% of the errors within [{_percent(found['lower_limit'])}, {_percent(found['upper_limit'])}]",
+        f"correlation {_number(found['pearson'], 2)}",
+        f"concordance {_number(found['concordance'], 2)}",
+    ]
+    known = [part for part in parts if not part.endswith((" -", "-]"))]
+    return f"infected share of the lungs{some}: {', '.join(known)}"
 
 
 def _flattery(summary: Mapping[str, Any], region: str) -> list[str]:
     if not summary.get("legacy"):
         return []
-    rows: list[Sequence[str]] = [("by definitions that circulate, the same predictions score", "", "")]
-    for name, said in NAMES.items():
-        found = summary["legacy"][region][name]
-        rows.append((f"  {said}", _number(found["value"]), found["why"]))
-    return ["", rows[0][0], *aligned(rows[1:])]
+    found = summary["legacy"][region]
+    rows = [(said, _number(found[name]["value"]), found[name]["why"]) for name, said in NAMES.items()]
+    return ["  by definitions that circulate the same predictions score", *(f"    {line}" for line in aligned(rows))]
 
 
 def _percent(value: float | None, sign: str = "+") -> str:
     return "-" if value is None or math.isnan(value) else f"{100 * value:{sign}.1f}%"
 
 
-def _interval(scores: Mapping[str, Any], name: str, digits: int = 3) -> str:
+def _share(scores: Scores, name: str) -> str:
+    """Where all cases are alike, resampling them knows of no other: no interval."""
     low, high = scores[f"{name}_low"], scores[f"{name}_high"]
-    if any(bound is None or math.isnan(bound) for bound in (low, high)):
+    return f"{scores[name]:.0%}" + ("" if _unknown(low, high) or low == high else f" [{low:.0%}, {high:.0%}]")
+
+
+def _interval(scores: Scores, name: str, digits: int = 3) -> str:
+    low, high = scores[f"{name}_low"], scores[f"{name}_high"]
+    if _unknown(low, high):
         return _number(scores[name], digits)
     return f"{_number(scores[name], digits)} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _unknown(*values: float | None) -> bool:
+    return any(value is None or math.isnan(value) for value in values)
 
 
 def _number(value: float | None, digits: int = 3) -> str:

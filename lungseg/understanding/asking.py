@@ -1,8 +1,10 @@
 """``ask=``: the questions checked before the judging, answered after it."""
 
+import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,13 +35,15 @@ class Asked:
 def prepare(given: DictConfig, cfg: DictConfig, cases: Sequence[Case]) -> Asked:
     """Whatever cannot be answered is said now."""
     path = given.get("gate")
-    if path and given.get("ask") is None:
-        raise UserError(f"gate={path}: is for a question; add ask=gate")
-    gate = _lungs(path, cfg, cases) if path else None
-    return Asked(chosen(given.get("ask"), list(cfg.task.regions), cases, gate is not None), gate)
+    names = chosen(given.get("ask"), list(cfg.task.regions), cases, bool(path))
+    if path and "gate" not in names:
+        why = "add ask=gate" if "infection" in cfg.task.regions else "this run predicts no infection: leave it out"
+        raise UserError(f"gate={path}: is for the question whether gating infection helps; {why}")
+    return Asked(names, _lungs(path, cfg, cases) if path else None)
 
 
 def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
+    """Finds lungs, the first region, in cases that need no lung masks."""
     run = open_run(path, "gate")
     own = run.config()
     if own.task.regions[0] != "lung":
@@ -51,24 +55,36 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
             log.info("gate: its net was trained on %d of the %d cases; its lungs flatter there", number, len(cases))
     module, _ = rebuild(run, own)
     own.trainer, own.data.batch_size = cfg.trainer, cfg.data.batch_size
-    return predictor_of(run, own, module, cases)
+    return replace(predictor_of(run, own, module, cases), regions=[])
 
 
-def ask(
-    asked: Asked,
-    predict: Predictor | Ensemble,
-    cases: Sequence[Case],
-    found: Judgement,
-) -> dict[str, Any]:
-    """Say each answer, and write all as ``answers.json`` beside the table of cases."""
+def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], found: Judgement) -> Path | None:
+    """Say each answer; all are in ``answers.json`` beside the table of cases, with earlier ones of the same table."""
     if not asked.names and not isinstance(predict, Ensemble):
-        return {}
+        return None
+    summary, path = found.summary, found.directory / "answers.json"
     plain = outcome_of(np.stack([one.counts for one in found.judged]))
-    regions = list(found.summary["regions"])
-    subject = Subject(predict, cases, regions, found.summary["threshold"], plain, asked.gate, found.directory)
-    written: dict[str, Any] = {}
+    subject = Subject(
+        predict,
+        cases,
+        list(summary["regions"]),
+        summary["threshold"],
+        summary["tta"],
+        plain,
+        asked.gate,
+        found.directory,
+    )
+    written = _earlier(path)
     for answer in answers(asked.names, subject):
         log.info("%s\n%s\n", answer.question, "\n".join(f"  {line}" for line in answer.lines))
         written[answer.question] = {"text": answer.lines, "numbers": answer.numbers}
-    write_json(found.directory / "answers.json", written)
-    return written
+    write_json(path, written)
+    return path
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

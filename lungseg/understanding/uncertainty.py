@@ -1,7 +1,7 @@
 """How unsure a net is, and whether it is unsure where it is wrong."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from lungseg.data.case import Case
 from lungseg.data.read import Mask
 from lungseg.evaluation.cases import count
 from lungseg.metrics import overlap
-from lungseg.visualize import PANEL, PAPER, Overlay, Rgb, caption_bar, draw_case
+from lungseg.visualize import CAPTION, PANEL, PAPER, Overlay, Rgb, caption_bar, draw_sheet
 
 BINS = 256
 REFERRED = (0.1, 0.2, 0.3)  # shares of the cases that a person would look at instead
@@ -84,21 +84,40 @@ def auroc(pixels: NDArray[np.int64]) -> float:
     return float((wrong * (below + right / 2)).sum() / (right.sum() * wrong.sum()))
 
 
-def draw_uncertainty(shown: Iterable[tuple[Overlay, NDArray[np.float32]]], region: str) -> Rgb:
-    """For each case: image, contours, errors, and the map of its entropy [H, W]: black is sure, white is not."""
-    strips = []
-    for overlay, probabilities in shown:
-        strip = draw_case(overlay)
-        scale = PANEL / max(probabilities.shape)
-        size = (max(round(probabilities.shape[1] * scale), 1), max(round(probabilities.shape[0] * scale), 1))
-        small = cv2.resize((entropy(probabilities) * 255).astype(np.uint8), size, interpolation=cv2.INTER_AREA)
-        panel = np.full((len(strip), PANEL, 3), PAPER, np.uint8)
-        coloured = cv2.applyColorMap(np.asarray(small, np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-        top = len(strip) - PANEL
-        panel[top : top + size[1], : size[0]] = coloured
-        strips.append(np.concatenate([strip, panel], axis=1))
-    title = caption_bar(strips[0].shape[1], f"least sure of the {region}: image, contours, errors, uncertainty", 20)
-    return np.concatenate([title, *strips])
+def draw_uncertainty(shown: Sequence[tuple[Overlay, NDArray[np.float32]]], region: str) -> Rgb:
+    """For each case: image, contours, errors, and the map of its entropy [H, W]; below them what the colours mean."""
+    sheet = draw_sheet([overlay for overlay, _ in shown], f"the cases whose {region} it is least sure of")
+    gap = np.full((CAPTION, PANEL, 3), PAPER, np.uint8)
+    column = [gap]
+    for _, probabilities in shown:
+        column += [caption_bar(PANEL, "uncertainty", 16), _map(probabilities)]
+    return np.concatenate([sheet, np.concatenate([*column, _scale()])], axis=1)
+
+
+def _map(probabilities: NDArray[np.float32]) -> Rgb:
+    """[PANEL, PANEL, 3], centred as the panels beside it."""
+    height, width = probabilities.shape
+    scale = PANEL / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(entropy(probabilities).astype(np.float32), size, interpolation=how)
+    panel = np.full((PANEL, PANEL, 3), PAPER, np.uint8)
+    top, left = (PANEL - size[1]) // 2, (PANEL - size[0]) // 2
+    panel[top : top + size[1], left : left + size[0]] = _coloured(np.asarray(small, np.float32))
+    return panel
+
+
+def _coloured(entropies: NDArray[np.floating[Any]]) -> Rgb:
+    levels = np.asarray((entropies * 255).round().clip(0, 255), np.uint8)
+    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1], np.uint8)
+
+
+def _scale() -> Rgb:
+    """From sure to unsure."""
+    sure, unsure = caption_bar(70, "sure", 15), caption_bar(90, "a coin", 15)
+    bar = np.full((CAPTION, PANEL - 160, 3), PAPER, np.uint8)
+    bar[CAPTION // 2 - 7 : CAPTION // 2 + 7] = _coloured(np.linspace(0, 1, PANEL - 160)[None])
+    return np.concatenate([sure, bar, unsure], axis=1)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -1,5 +1,6 @@
 """The same cases predicted in two ways: what the second gains over the first, and how surely."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,14 @@ SURE = 0.05
 
 @dataclass(frozen=True)
 class Outcome:
-    """By case and region [N, K]: Dice (NaN: no reference), and whether anything was invented (NaN: a reference)."""
+    """By case and region [N, K].
+
+    Dice (NaN: no reference), whether anything was invented (NaN: a reference), and how many pixels were predicted.
+    """
 
     dice: NDArray[np.float64]
     alarm: NDArray[np.float64]
+    area: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,6 @@ class Gain:
     changed_alarms: float
     alarms: Paired
 
-    @property
-    def sure(self) -> bool:
-        return bool(self.dice.p < SURE)
-
 
 def outcome(predict: Predict, cases: Sequence[Case], threshold: float) -> Outcome:
     counts = np.stack([count(one > threshold, reference) for _, _, reference, one in predict(cases)])
@@ -48,7 +49,8 @@ def outcome(predict: Predict, cases: Sequence[Case], threshold: float) -> Outcom
 def outcome_of(counts: NDArray[np.int64]) -> Outcome:
     """[N, K, 4]."""
     dice = overlap.dice(counts)
-    return Outcome(dice, np.where(np.isnan(dice), counts[..., 1] > 0, np.nan))
+    alarm = np.where(np.isnan(dice), counts[..., 1] > 0, np.nan)
+    return Outcome(dice, alarm, counts[..., 0] + counts[..., 1])
 
 
 def gains(plain: Outcome, changed: Outcome, regions: Sequence[str], patients: Sequence[str]) -> list[Gain]:
@@ -65,6 +67,45 @@ def gains(plain: Outcome, changed: Outcome, regions: Sequence[str], patients: Se
         )
         for k, region in enumerate(regions)
     ]
+
+
+def is_sure(found: Paired) -> bool:
+    return bool(found.p < SURE)
+
+
+def could_be_sure(found: Paired) -> bool:
+    """Swapping every patient's scores has 2 to the number of patients outcomes, and at best two are as extreme."""
+    return 2.0 ** (1 - found.patients) < SURE
+
+
+def said(gain: Gain) -> str:
+    """Dice, and false alarms where there may be any; changed minus plain."""
+    parts = []
+    if not math.isnan(gain.dice.difference):
+        low, high = gain.dice.low, gain.dice.high
+        interval = "" if math.isnan(low) else f" [{low:+.3f}, {high:+.3f}]"
+        parts.append(
+            f"Dice {gain.plain:.3f} -> {gain.changed:.3f} ({gain.dice.difference:+.3f}{interval}, "
+            f"{_p(gain.dice)}): {_verdict(gain.dice, 'better', 'worse')}."
+        )
+    if not math.isnan(gain.plain_alarms):
+        parts.append(
+            f"False alarms {gain.plain_alarms:.0%} -> {gain.changed_alarms:.0%} "
+            f"({_p(gain.alarms)}): {_verdict(gain.alarms, 'more', 'fewer')}."
+        )
+    return f"{gain.region}: {' '.join(parts)}"
+
+
+def _p(found: Paired) -> str:
+    return "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
+
+
+def _verdict(found: Paired, above: str, below: str) -> str:
+    if is_sure(found):
+        return f"surely {above if found.difference > 0 else below}"
+    if not could_be_sure(found):
+        return f"{found.patients} {'patient is' if found.patients == 1 else 'patients are'} too few to tell"
+    return "no sure difference"
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -4,9 +4,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import brier_score_loss, f1_score, jaccard_score, precision_score, recall_score
 
 from lungseg.data.case import Case
-from lungseg.evaluation.judge import judge
+from lungseg.errors import UserError
+from lungseg.evaluation.judge import How, judge
+from lungseg.evaluation.scorer import Scorer
 
 
 class _Square:
@@ -47,9 +50,15 @@ def cases():
     ]  # fmt: skip
 
 
+ABOUT = {"data": "squares", "split": "test", "tta": "none"}
+
+
+def how(**options):
+    return How(Scorer(["infection"]), everywhere, **options)
+
+
 def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
-    about = {"data": "squares", "split": "test", "tta": "none"}
-    found = judge(predict, cases, ["infection"], everywhere, tmp_path, threshold=0.5, about=about)
+    found = judge(predict, cases, how(), tmp_path, ABOUT)
     summary = json.loads((tmp_path / "summary.json").read_text())
     model = summary["results"]["model"]["infection"]
     assert model["dice"] == pytest.approx(np.mean([1 - 1 / side for side in (10, 12, 14, 16)]), abs=1e-6)
@@ -64,7 +73,7 @@ def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
     rows = list(csv.DictReader((tmp_path / "cases.csv").open()))
     assert [row["id"] for row in rows] == [case.id for case in cases]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best.png", "cases.csv", "median.png", "summary.json", "worst.png",
+        "best.png", "cases.csv", "median.png", "pictures.zip", "summary.json", "worst.png",
     ]  # fmt: skip
     with Image.open(found.picture) as picture:
         assert picture.format == "PNG"
@@ -72,11 +81,71 @@ def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
     assert "0-1" in {overlay.case_id for overlay in found.overlays}  # the false alarm is among the worst
 
 
+def test_pooled_scores_are_those_of_all_pixels_laid_side_by_side(cases, tmp_path):
+    model = judge(predict, cases, how(), tmp_path, ABOUT).summary["results"]["model"]["infection"]
+    seen = list(predict(cases))
+    truth = np.concatenate([reference.ravel() for *_, reference, _ in seen])
+    found = np.concatenate([probabilities.ravel() > 0.5 for *_, probabilities in seen])
+    assert model["pooled_dice"] == pytest.approx(f1_score(truth, found))
+    assert model["pooled_iou"] == pytest.approx(jaccard_score(truth, found))
+    assert model["pooled_precision"] == pytest.approx(precision_score(truth, found))
+    assert model["pooled_recall"] == pytest.approx(recall_score(truth, found))
+    assert model["pooled_specificity"] == pytest.approx(recall_score(truth, found, pos_label=0))
+
+
 def test_a_higher_threshold_finds_less(cases, tmp_path):
-    about = {"data": "squares", "split": "test", "tta": "none"}
     rates = [
-        judge(predict, cases, ["infection"], everywhere, tmp_path, threshold=t, about=about).summary["results"]["model"]
-        for t in (0.5, 0.7, 0.95)
+        judge(predict, cases, how(threshold=t), tmp_path, ABOUT).summary["results"]["model"] for t in (0.5, 0.7, 0.95)
     ]
     assert [rate["infection"]["false_alarm_rate"] for rate in rates] == [0.5, 0.0, 0.0]
+    assert [rate["infection"]["n_missed"] for rate in rates] == [0, 0, 4]
     assert rates[2]["infection"]["dice"] == 0
+
+
+def test_thresholds_of_validation_have_a_table_of_their_own(cases, tmp_path):
+    summary = judge(predict, cases, how(tuned={"infection": 0.7}), tmp_path, ABOUT).summary
+    assert summary["thresholds_from_validation"] == {"infection": 0.7}
+    assert summary["results"]["model"]["infection"]["false_alarm_rate"] == 0.5
+    assert summary["results"]["tuned"]["infection"]["false_alarm_rate"] == 0
+    tables = [list(csv.DictReader((tmp_path / name).open())) for name in ("cases.csv", "cases-tuned.csv")]
+    assert [table[-1]["infection_predicted_area"] for table in tables] == ["9", "0"]
+    judge(predict, cases, how(), tmp_path, ABOUT)
+    assert not (tmp_path / "cases-tuned.csv").exists()  # of no judgement that is still here
+
+
+def test_answers_of_an_earlier_judgement_stay_only_while_its_table_does(cases, tmp_path):
+    judge(predict, cases, how(), tmp_path, ABOUT)
+    for name in ("answers.json", "uncertainty-infection.png"):
+        (tmp_path / name).write_text("{}")
+    judge(predict, cases, how(), tmp_path, ABOUT)
+    assert (tmp_path / "answers.json").exists()
+    judge(predict, cases, how(threshold=0.7), tmp_path, ABOUT)
+    assert not (tmp_path / "answers.json").exists()
+    assert not (tmp_path / "uncertainty-infection.png").exists()
+
+
+def test_a_case_that_cannot_be_read_leaves_nothing_half_written(cases, tmp_path):
+    def broken(cases):
+        yield from list(predict(cases))[:3]
+        raise UserError("a.png: cannot be decoded")
+
+    with pytest.raises(UserError, match="cannot be decoded"):
+        judge(broken, cases, how(), tmp_path / "new", ABOUT)
+    assert not (tmp_path / "new").exists()
+    judge(predict, cases, how(), tmp_path / "old", ABOUT)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
+    with pytest.raises(UserError, match="cannot be decoded"):
+        judge(broken, cases, how(), tmp_path / "old", ABOUT)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
+
+
+def test_calibration_knows_its_worst_bin(cases, tmp_path):
+    found = judge(predict, cases, how(), tmp_path, ABOUT).summary["calibration"]["infection"]
+    seen = list(predict(cases))
+    truth = np.concatenate([reference.ravel() for *_, reference, _ in seen])
+    likely = np.concatenate([probabilities.ravel() for *_, probabilities in seen])
+    gaps = {value: abs(value - truth[likely == value].mean()) for value in np.unique(likely)}
+    assert found["maximum_error"] == pytest.approx(max(gaps.values()), abs=1e-6)
+    expected = sum(gap * (likely == value).mean() for value, gap in gaps.items())
+    assert found["expected_error"] == pytest.approx(expected, abs=1e-6)
+    assert found["brier"] == pytest.approx(brier_score_loss(truth, likely), abs=1e-6)

@@ -12,16 +12,19 @@ async function drawCase() {
   const index = opened.index;
   const found = group();
   const all = await scores(state.metric, true);
+  const table = await caseTable(index);
   const place = opened.list.indexOf(index);
   const go = (step, text) => el("button", { type: "button", disabled: !(place + step in opened.list), onclick: () => goTo(step) }, text);
   const about = [found.classes[found.label[index]], found.domains[found.domain[index]], `patient ${found.patients[found.patient[index]]}`].filter(Boolean).join(" · ");
   const switcher = el("label", {}, el("input", { type: "checkbox", checked: state.paint, onchange: (event) => { state.paint = event.target.checked; drawCase(); drawGallery(); } }), "masks");
+  const kept = [...$("case-inside").querySelectorAll("button, input")].indexOf(document.activeElement);
   $("case-inside").replaceChildren(
     el("div", { className: "top" }, el("h2", { id: "case-name" }, found.ids[index]), switcher, go(-1, "← Before"), go(1, "Next →"), el("button", { type: "button", onclick: () => $("case").close() }, "Close")),
     el("p", { className: "muted" }, about),
     tiles(index, all, 320),
-    el("div", { className: "scroll" }, await caseTable(index)),
+    el("div", { className: "scroll" }, table),
   );
+  if (kept >= 0) $("case-inside").querySelectorAll("button, input")[kept].focus();
 }
 
 async function caseTable(index) {
@@ -40,8 +43,9 @@ function goTo(step) {
   drawCase();
 }
 
-$("case").addEventListener("keydown", (event) => {
-  if (event.target.tagName === "INPUT") return;
+// Of the whole page: what had the focus in the dialog is drawn anew with each case.
+document.addEventListener("keydown", (event) => {
+  if (!$("case").open) return;
   if (event.key === "ArrowRight") goTo(1);
   if (event.key === "ArrowLeft") goTo(-1);
 });

@@ -32,6 +32,14 @@ function svg(name, properties = {}, ...children) {
 const group = () => DATA.groups[state.group];
 const metric = () => group().metrics.find((one) => one.id === state.metric);
 const stats = () => group().stats[state.metric];
+// Of two arms, the first minus the second; null where they were not compared.
+function pair(one, two) {
+  const found = stats().pairs;
+  const [row, column] = [found.arms.indexOf(one), found.arms.indexOf(two)];
+  if (row < 0 || column < 0 || row === column) return null;
+  return Object.fromEntries(Object.entries(found).filter(([name]) => name !== "arms").map(([name, square]) => [name, square[row][column]]));
+}
+
 const colour = (arm) => (state.arms.includes(arm) ? COLOURS[document.documentElement.dataset.theme][state.arms.indexOf(arm) % MOST] : "#9a9aa4");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const defined = (value) => value !== null && value !== undefined && !Number.isNaN(value);
@@ -73,8 +81,19 @@ const columns = new Map();
 // that is shown as a picture. Decoded when first asked for.
 async function scores(metricId = state.metric, firsts = false) {
   const key = `scores-${state.group}-${metricId}`;
-  if (!columns.has(key)) columns.set(key, inflate($(key).textContent).then((buffer) => byArm(new Float32Array(buffer), group())));
+  if (!columns.has(key)) {
+    const of = group();
+    columns.set(key, unpack($(key).textContent).then((values) => byArm(values, of)));
+  }
   return (await columns.get(key))[firsts ? "first" : "mean"];
+}
+
+// Whole numbers of 16 bits up to the greatest value, the last of them NaN; floats where that is told as 0.
+async function unpack(text) {
+  const [most, packed] = text.split("|");
+  const buffer = await inflate(packed);
+  if (+most === 0) return new Float32Array(buffer);
+  return Float32Array.from(new Uint16Array(buffer), (step) => (step === 65535 ? NaN : (step / 65534) * most));
 }
 
 function byArm(values, of) {
@@ -142,9 +161,12 @@ function canvas(node, height) {
   return { pen, width, height };
 }
 
+// But for the noise of floating point.
+const equal = (low, high) => high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+
 // Round steps that cover low..high.
 function ticks(low, high, about = 5) {
-  const raw = (high - low || 1) / about;
+  const raw = (equal(low, high) ? 1 : high - low) / about;
   const ten = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((one) => one * ten).find((one) => one >= raw);
   const found = [];

@@ -68,23 +68,23 @@ function drawSeeds() {
 }
 
 function drawMatrix() {
-  const pairs = stats().pairs;
-  const order = stats().order.slice(0, 24);
-  $("matrix").hidden = !pairs || order.length < 2;
+  const order = stats().pairs.arms;
+  $("matrix").hidden = order.length < 2;
   if ($("matrix").hidden) return;
   $("matrix-note").textContent = `The row's ${metric().name} minus the column's. In colour where the difference is sure (p < 0.05 after Holm's correction for all pairs, and 0 outside of its interval): green where the row is better. Click a cell to see the two case by case.`;
   const head = el("tr", {}, el("th", { scope: "col" }, ""), ...order.map((arm, place) => el("th", { scope: "col", title: group().arms[arm].name }, String(place + 1))));
-  const rows = order.map((one, place) => el("tr", {}, el("th", { scope: "row" }, `${place + 1}. `, named(one)), ...order.map((two) => cell(pairs, one, two))));
+  const rows = order.map((one, place) => el("tr", {}, el("th", { scope: "row" }, `${place + 1}. `, named(one)), ...order.map((two) => cell(one, two))));
   $("pairs").replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
 }
 
-function cell(pairs, one, two) {
-  if (one === two || !defined(pairs.difference[one][two])) return el("td", { className: "cell" }, "");
-  const difference = pairs.difference[one][two];
+function cell(one, two) {
+  const found = pair(one, two);
+  const difference = found?.difference;
+  if (!defined(difference)) return el("td", { className: "cell" }, "");
   const text = `${difference > 0 ? "+" : ""}${number(difference)}`;
-  const open = el("button", { type: "button", className: "plain", title: `p = ${probability(pairs.adjusted[one][two])}` }, text);
+  const open = el("button", { type: "button", className: "plain", title: `p = ${probability(found.adjusted)}` }, text);
   open.onclick = () => { [state.first, state.second] = [two, one]; drawScatter().then(() => $("pair").scrollIntoView()); };
-  const sure = toldApart(pairs, one, two);
+  const sure = toldApart(found);
   open.style.color = sure ? css(difference * metric().better > 0 ? "--good" : "--bad") : css("--muted");
   open.style.fontWeight = sure ? 650 : 400;
   return el("td", { className: "cell" }, open);

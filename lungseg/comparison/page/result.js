@@ -20,7 +20,7 @@ function drawForest() {
   const base = Object.entries(group().baselines[state.metric] || {}).filter(([, value]) => defined(value));
   const values = [...shown.flatMap((arm) => [mean[arm], low[arm], high[arm]]), ...base.filter(([name]) => name === "mean mask").map(([, value]) => value)].filter(defined);
   const ends = [Math.min(...values), Math.max(...values)];
-  const room = (ends[1] - ends[0] || 0.1) * 0.06;
+  const room = (equal(...ends) ? 0.1 : ends[1] - ends[0]) * 0.06;
   const at = (value) => left + ((value - ends[0] + room) / (ends[1] - ends[0] + 2 * room)) * (width - left - right);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${metric().name} of each model with its interval` });
   for (const value of ticks(ends[0], ends[1], wide ? 7 : 4)) {
@@ -86,7 +86,7 @@ function boardColumns() {
     ["mean", `${metric().name} [95% CI]`, (arm) => found.mean[arm], (arm) => `${number(found.mean[arm])} ${interval(found.low[arm], found.high[arm])}`],
     ["versus", "Behind the best", (arm) => Math.abs(found.versus[arm]?.difference ?? 0), (arm) => behind(found.versus[arm])],
     ["p", "p, corrected", (arm) => found.versus[arm]?.adjusted ?? 2, (arm) => probability(found.versus[arm]?.adjusted)],
-    ["first", "How often first", (arm) => found.first[arm], (arm) => `${Math.round(found.first[arm] * 100)}%`],
+    ["first", "How often first", (arm) => found.first[arm], (arm) => (defined(found.first[arm]) ? `${Math.round(found.first[arm] * 100)}%` : "–")],
     ...(several ? [["seeds", "Seeds", (arm) => arms[arm].runs.length, (arm) => String(arms[arm].runs.length)]] : []),
     ["model", "Net", (arm) => arms[arm].model, (arm) => arms[arm].model],
     ["encoder", "Encoder", (arm) => arms[arm].encoder, (arm) => arms[arm].encoder],

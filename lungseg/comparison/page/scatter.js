@@ -53,23 +53,23 @@ function scatterFrame(pen, { low, high, x, y, left, bottom, width }) {
 }
 
 function drawDifference() {
-  const [names, pairs] = [group().arms, stats().pairs];
+  const names = group().arms;
   const [one, two] = [state.first, state.second];
-  const said = pairs && one !== two ? pairedSentence(names[two].name, names[one].name, pairs, two, one) : one === two ? "Choose two different models." : "With so many models, pairs are only compared with the best: see the leaderboard.";
+  const found = pair(two, one);
+  const said = found ? pairedSentence(names[two].name, names[one].name, found) : one === two ? "Choose two different models." : "With so many models, pairs are only compared with the best: see the leaderboard.";
   $("difference").textContent = said;
 }
 
-function pairedSentence(first, second, pairs, one, two) {
-  const difference = pairs.difference[one][two];
+function pairedSentence(first, second, found) {
+  const { difference, low, high, p, adjusted, superiority } = found;
   if (!defined(difference)) return "No case has a score under both.";
-  const p = pairs.adjusted[one][two];
-  const sure = toldApart(pairs, one, two) ? (difference * metric().better > 0 ? "surely better" : "surely worse") : "not told apart from it";
-  return `${first} minus ${second}: ${metric().name} ${difference > 0 ? "+" : ""}${number(difference)} ${interval(pairs.low[one][two], pairs.high[one][two])}, p = ${probability(pairs.p[one][two])}, corrected for all pairs ${probability(p)}: ${sure}. Better in ${Math.round(pairs.superiority[one][two] * 100)}% of patients.`;
+  const sure = toldApart(found) ? (difference * metric().better > 0 ? "surely better" : "surely worse") : "not told apart from it";
+  return `${first} minus ${second}: ${metric().name} ${difference > 0 ? "+" : ""}${number(difference)} ${interval(low, high)}, p = ${probability(p)}, corrected for all pairs ${probability(adjusted)}: ${sure}. Better in ${Math.round(superiority * 100)}% of patients.`;
 }
 
 // Both must say so: the test after its correction, and the interval.
-function toldApart(pairs, one, two) {
-  return pairs.adjusted[one][two] < 0.05 && pairs.low[one][two] * pairs.high[one][two] > 0;
+function toldApart({ adjusted, low, high }) {
+  return defined(adjusted) && adjusted < 0.05 && low * high > 0;
 }
 
 function drawExtremes(one, two, better) {

@@ -36,9 +36,8 @@ function dress(theme) {
 $("task").onchange = (event) => pick(event.target.value);
 $("data-set").onchange = (event) => pick(group().task, event.target.value);
 $("region").onchange = (event) => {
-  const alike = `${event.target.value}/${state.metric.split("/")[1]}`;
-  const ids = group().metrics.map((one) => one.id);
-  chooseMetric(ids.includes(alike) ? alike : `${event.target.value}/dice`);
+  const ids = group().metrics.filter((one) => one.region === event.target.value).map((one) => one.id);
+  chooseMetric(ids.find((id) => id.endsWith("/" + state.metric.split("/")[1])) || ids[0]);
   draw();
 };
 $("metric").onchange = (event) => { chooseMetric(event.target.value); draw(); };

@@ -4,7 +4,7 @@ const jitter = (index) => ((Math.imul(index + 1, 2654435761) >>> 8) % 1000) / 10
 function extent(arrays) {
   let [low, high] = [Infinity, -Infinity];
   for (const values of arrays) for (const value of values) if (!Number.isNaN(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  return low > high ? [0, 1] : low === high ? [low - 0.5, high + 0.5] : [low, high];
+  return low > high ? [0, 1] : equal(low, high) ? [low - 0.5, high + 0.5] : [low, high];
 }
 
 function quantiles(values) {
