@@ -109,17 +109,22 @@ def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _numbers(path: Path, rows: Sequence[Mapping[str, str]], name: str) -> Column:
-    values = []
-    for number, row in enumerate(rows, start=2):
-        text = row.get(name)
-        try:
-            value = float(text) if text else math.nan
-        except ValueError:
-            value = math.inf
-        if math.isinf(value):
-            raise UserError(f"{path}: line {number} has {name}={text!r}; expected a number or nothing")
-        values.append(value)
-    return np.array(values)
+    texts = [row.get(name) or "nan" for row in rows]
+    try:
+        values = np.array([float(text) for text in texts])
+    except ValueError:
+        values = np.array([math.inf])
+    if np.isinf(values).any():
+        number, text = next((n, text) for n, text in enumerate(texts, start=2) if not _finite(text))
+        raise UserError(f"{path}: line {number} has {name}={text!r}; expected a number or nothing")
+    return values
+
+
+def _finite(text: str) -> bool:
+    try:
+        return not math.isinf(float(text))
+    except ValueError:
+        return False
 
 
 def _derived(region: str, numbers: Mapping[str, Column], pixels: Column) -> dict[str, Column]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from lungseg.comparison.analysis import Analysis
+from lungseg.comparison.domains import matrix
 from lungseg.comparison.report import Report, interval, probability, sentence, warnings
 from lungseg.tables import aligned
 
@@ -44,6 +45,8 @@ def text(report: Report) -> str:
     for region in report.group.table.regions:
         rows = [heads(report, region), *cells(report, region, str, lambda cell: f"{cell} *")]
         lines += ["", f"{report.group.name}: {region}", *(f"  {line}" for line in aligned(rows))]
+        if by_domain := matrix(report, region):
+            lines += ["", *(f"  {line}" for line in aligned(by_domain))]
         lines += ["", sentence(report.of_region(region)[0], report.arms).replace("**", "")]
     return "\n".join(lines + [f"{said}" for said in warnings(report)])
 
@@ -58,11 +61,17 @@ def markdown(reports: Sequence[Report]) -> str:
             parts.append(f"## {_markdown_name(report.group.name)}: {region}\n")
             parts.append(sentence_in_markdown(shown[0], report) + "\n")
             parts += [f"{said}\n" for said in warnings(report)]
-            lines = [head, ["---"] * len(head), *rows]
-            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+            parts.append(_markdown_table([head, *rows]))
             caption = _caption(shown)
             parts.append(f"{caption[0].upper()}{caption[1:]}.\n")
+            if by_domain := matrix(report, region):
+                parts.append(_markdown_table([[_markdown_name(cell) for cell in row] for row in by_domain]))
     return "\n".join(parts)
+
+
+def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def sentence_in_markdown(found: Analysis, report: Report) -> str:
@@ -76,23 +85,30 @@ def _markdown_name(name: str) -> str:
 
 
 def latex(reports: Sequence[Report]) -> str:
-    """Needs the package booktabs; one table for each task, data and region."""
+    """Needs the package booktabs; a table for each task, data and region, and one by domain where there are several."""
     parts = ["% \\usepackage{booktabs}"]
     for report in reports:
         for region in report.group.table.regions:
             shown = report.of_region(region)
             rows = cells(report, region, _latex_name, lambda cell: f"\\textbf{{{cell}}}", _latex_number)
             head = ["Model", *(_latex_name(word) for word in heads(report, region)[1:-1]), "$p$"]
-            lines = [" & ".join(row) + r" \\" for row in [head, *rows]]
-            about = f"{_latex_name(report.group.name)}, {_latex_name(region)}: {_latex_name(_caption(shown))}."
-            parts.append(
-                "\\begin{table}\n\\centering\n"
-                f"\\caption{{{about}}}\n"
-                f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\toprule\n{lines[0]}\n\\midrule\n"
-                + "\n".join(lines[1:])
-                + "\n\\bottomrule\n\\end{tabular}\n\\end{table}\n"
-            )
+            about = f"{_latex_name(report.group.name)}, {_latex_name(region)}"
+            parts.append(_latex_table([head, *rows], f"{about}: {_latex_name(_caption(shown))}."))
+            if by_domain := matrix(report, region):
+                escaped = [[_latex_name(cell) for cell in row] for row in by_domain]
+                parts.append(_latex_table(escaped, f"{about}, by domain: {_latex_name(shown[0].kind.name)}."))
     return "\n".join(parts)
+
+
+def _latex_table(rows: Sequence[Sequence[str]], caption: str) -> str:
+    lines = [" & ".join(row) + r" \\" for row in rows]
+    return (
+        "\\begin{table}\n\\centering\n"
+        f"\\caption{{{caption}}}\n"
+        f"\\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}\n\\toprule\n{lines[0]}\n\\midrule\n"
+        + "\n".join(lines[1:])
+        + "\n\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+    )
 
 
 def _latex_name(name: str) -> str:

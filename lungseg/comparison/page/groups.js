@@ -57,7 +57,7 @@ function drawSubgroups() {
 }
 
 function drawSeeds() {
-  const found = stats().seeds.filter((one) => shownArms().includes(one.arm));
+  const found = shownArms().map((arm) => stats().seeds.find((one) => one.arm === arm)).filter(Boolean);
   $("seeds").hidden = !found.length;
   if (!found.length) return;
   const all = found.flatMap((one) => one.means);
