@@ -32,6 +32,8 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str
         key = match[1].split("@")[0]
         return f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        if config_name == "evaluate" and match[1].startswith("run="):
+            return f"{match[1]}: several runs are an ensemble in brackets: run=[{match[1].removeprefix('run=')}]"
         return f"{match[1]}: several values; add -m to run a grid of them, or quote the comma"
     if match := re.search(r"Error merging override (\S+)", text):
         return f"{match[1]}: {_expected(str(error.__cause__).splitlines()[0])}"

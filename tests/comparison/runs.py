@@ -1,12 +1,12 @@
 """Judged runs without a training: a directory as train.py leaves it, from scores that are given."""
 
+import copy
 import io
 import json
 import zipfile
 from dataclasses import dataclass
 
 import numpy as np
-from omegaconf import OmegaConf
 from PIL import Image
 
 from lungseg.data.case import Case, checksum, short_checksum
@@ -107,11 +107,12 @@ def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection"
     for a dot. ``tuned``: as ``dice``, at another threshold. ``quick``: without intervals in summary.json."""
     run = Run(path)
     path.mkdir(parents=True)
-    config = OmegaConf.create(CONFIG | {"run_dir": str(path)})
+    config = copy.deepcopy(CONFIG) | {"run_dir": str(path)}
     for key, value in {"task__regions": list(regions), **settings}.items():
-        OmegaConf.update(config, key.replace("__", "."), value, force_add=True)
-    OmegaConf.save(config, run.config_file)
-    write_json(run.manifest_file, MANIFEST | {"seed": config.seed} | (manifest or {}))
+        group, sign, name = key.partition("__")
+        (config[group] if sign else config)[name or group] = value
+    run.config_file.write_text(json.dumps(config))  # which is YAML as well
+    write_json(run.manifest_file, MANIFEST | {"seed": config["seed"]} | (manifest or {}))
     splits = {"train": trained, "val": (), "test": cases}
     write_json(
         run.splits_file, {name: {case.id: checksum(case.image) for case in them} for name, them in splits.items()}
@@ -119,7 +120,7 @@ def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection"
     epochs = [{"epoch": n, "train/loss_epoch": 1 / n, "val/loss": 1.2 / n, "val/dice": 1 - 1 / n} for n in range(1, 13)]
     write_table(epochs, run.metrics_file)
     write_json(run.thresholds_file, {"none": dict.fromkeys(regions, 0.4)})
-    folder = path / "evaluation" / f"{config.data.name}-test"
+    folder = path / "evaluation" / f"{config['data']['name']}-test"
     folder.mkdir(parents=True)
     judge(folder, cases, dice, config, regions=regions, tuned=tuned, alarms=alarms, quick=quick)
     if pictures:
@@ -143,8 +144,8 @@ def judge(folder, cases, dice, config, *, regions=("infection",), tuned=None, al
         if name in found:
             write_table(rows, folder / ("cases.csv" if name == "model" else "cases-tuned.csv"))
     about = {
-        "run": str(folder.parents[1]), "command": None, "task": config.task.name, "model": config.model.name,
-        "data": config.data.name, "split": "test", "tta": "none", "status": "finished", "on_training_images": False,
+        "run": str(folder.parents[1]), "command": None, "task": config["task"]["name"], "model": config["model"]["name"],
+        "data": config["data"]["name"], "split": "test", "tta": "none", "status": "finished", "on_training_images": False,
         "members": 1, "threshold": 0.5, "unit": "px", "tolerances": [1.0, 2.0, 4.0], "regions": list(regions),
         "cases": len(cases), "patients": len({case.patient for case in cases}),
     }  # fmt: skip

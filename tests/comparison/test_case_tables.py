@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from comparison.runs import judge, make_run, people, scores_of, spoil
+from comparison.runs import CONFIG, judge, make_run, people, scores_of, spoil
 from lungseg.comparison.table import read_cases
 from lungseg.errors import UserError
 from lungseg.tables import write_table
@@ -134,14 +134,11 @@ def test_a_summary_with_another_mean_is_refused(folder):
 
 
 def test_the_quick_helper_writes_what_the_real_writers_write(tmp_path):
-    from omegaconf import OmegaConf
-
     cases, dice = people(9, domains=("north", "south")), scores_of(9)
     for quick in (False, True):
         folder = tmp_path / f"{quick}" / "evaluation" / "phantom-test"
         folder.mkdir(parents=True)
-        config = OmegaConf.create({"task": {"name": "infection"}, "model": {"name": "x"}, "data": {"name": "phantom"}})
-        judge(folder, cases, np.round(dice, 3), config, quick=quick)
+        judge(folder, cases, np.round(dice, 3), CONFIG, quick=quick)
     tables, means = [], []
     for quick in (False, True):
         folder = tmp_path / f"{quick}" / "evaluation" / "phantom-test"

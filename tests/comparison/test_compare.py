@@ -85,8 +85,9 @@ def test_it_prints_the_table_and_writes_everything(root, compare):
 
 def test_the_same_runs_give_the_same_tables_and_figures(root, compare):
     for out in ("one", "two"):
-        assert compare("runs", f"out={out}")[0] == 0
-    names = [name for name in FILES if not name.endswith("html") and name != "figures"]
+        assert compare("runs/tuned", "runs/plain", f"out={out}")[0] == 0
+    names = [name for name in listing(Path("one")) if not name.endswith("html") and name != "figures"]
+    assert len(names) == 7
     assert all(Path("one", name).read_bytes() == Path("two", name).read_bytes() for name in names)
 
 
@@ -105,10 +106,6 @@ def test_as_a_program_of_its_own(root, tmp_path):
     assert table["columns"] == list(rows[0])
     assert len(table["data"]) == len(rows)
     assert table["data"][0][table["columns"].index("mean")] == pytest.approx(float(rows[0]["mean"]))
-    refused = run_program("-m", "lungseg.cli", "compare", "runs/tuned", cwd=tmp_path)
-    assert refused.returncode == 1
-    assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith("error: ")
 
 
 def test_the_tuned_threshold_and_the_common_cases_can_be_asked_for(tmp_path, compare):
@@ -281,9 +278,9 @@ def test_names_with_anything_in_them_stay_words(tmp_path, compare):
 
 
 def test_200_runs(tmp_path, compare):
-    cases = people(9)
+    cases = people(6)
     for number in range(200):
-        make_run(Path("runs", f"{number:03d}"), cases, scores_of(9, 0.5 + number / 500, seed=number), quick=True,
+        make_run(Path("runs", f"{number:03d}"), cases, scores_of(6, 0.5 + number / 500, seed=number), quick=True,
                  pictures=False, model__name=f"net{number // 2}", seed=number % 2)  # fmt: skip
     code, _, err = compare("runs")
     assert (code, err) == (0, "")
