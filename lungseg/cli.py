@@ -36,7 +36,7 @@ OUT = {"check": "checks", "audit": "audits", "split": "splits"}
 
 def main(words: Sequence[str] | None = None) -> None:
     """The console script; errors are one line, exit code 1 (2 for usage)."""
-    given = _parser().parse_args(list(sys.argv[1:] if words is None else words))
+    given = _parser().parse_args(_flags_last(sys.argv[1:] if words is None else words))
     _to_screen()
     try:
         code = given.run(given)
@@ -51,6 +51,11 @@ def main(words: Sequence[str] | None = None) -> None:
         print("stopped", file=sys.stderr)
         code = 130
     raise SystemExit(code)
+
+
+def _flags_last(words: Sequence[str]) -> list[str]:
+    """So that a flag may stand between a command's words."""
+    return sorted(words, key=lambda word: word == "--wandb")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -98,6 +98,18 @@ def compare(
     command = ["lungseg", "compare", *(words or [*map(str, places), f"out={out}"])]
     heading = title or _title(reports)
     whole = page(reports, albums, heading, command)
+    _write(reports, out, whole)
+    if wandb:
+        from lungseg.comparison.wandb_table import send
+
+        send(reports, out, heading)
+    for name in ("comparison.csv", "comparison.md", "comparison.tex", "figures"):
+        log.info("%-9s %s", name.partition(".")[2] or name, out / name)
+    log.info("\n%-9s %s", "page", out / "comparison.html")
+    return 0
+
+
+def _write(reports: Sequence[Report], out: Path, whole: str) -> None:
     texts = {"comparison.md": markdown(reports), "comparison.tex": latex(reports)}
     figures: dict[str, bytes] = {}
     for one in reports:
@@ -110,14 +122,6 @@ def compare(
         with replaced(out / "figures" / name) as partial:
             partial.write_bytes(drawn)
     write_atomically(out / "comparison.html", whole)
-    if wandb:
-        from lungseg.comparison.wandb_table import send
-
-        send(reports, out, heading)
-    for name in ("comparison.csv", "comparison.md", "comparison.tex", "figures"):
-        log.info("%-9s %s", name.partition(".")[2] or name, out / name)
-    log.info("\n%-9s %s", "page", out / "comparison.html")
-    return 0
 
 
 def _require_folder(out: Path) -> None:

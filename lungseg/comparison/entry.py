@@ -101,6 +101,8 @@ class Entry:
 def read_entry(folder: Path, tuned: bool = False) -> Entry:
     """From a judgement's folder within a run, ``<run>/evaluation/<name>``."""
     run = Run(folder.parent.parent)
+    if str(folder) != str(folder).encode(errors="replace").decode():
+        raise UserError(f"{str(folder)!a}: is no UTF-8, so it cannot stand in a table; rename the folder")
     if not run.config_file.is_file():
         raise UserError(f"{folder}: is not within a run directory; {run.config_file}: is missing; restore it")
     if not run.splits_file.is_file():

@@ -103,7 +103,7 @@ def _each(found: list[Any]) -> list[Any] | None:
 
 def _arm(arm: Arm) -> dict[str, Any]:
     first = arm.entries[0]
-    more = f" and {len(arm.entries) - 1} more seeds" if len(arm.entries) > 1 else ""
+    more = f" and {len(arm.entries) - 1} more seed{'s' if len(arm.entries) > 2 else ''}" if len(arm.entries) > 1 else ""
     return {
         "name": arm.name,
         "where": first.run.path.name + more,

@@ -63,7 +63,7 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
     lead = f"; it is surely better than {sure} of {len(others)} others, but" if sure else ", but it"
     first = analysis.ranking.first[best]
     often = "" if np.isnan(first) else f" On other patients it would be first {first:.0%} of the time."
-    return f"{text}{lead} **cannot be told apart** from {names} (p {p} after Holm's correction).{often}{luck}"
+    return f"{text}{lead} **cannot be told apart** from {names} (p {p} after Holm's correction).{luck}{often}"
 
 
 def _luck(analysis: Analysis, arms: Sequence[Arm]) -> str:

@@ -144,8 +144,8 @@ def judge(folder, cases, dice, config, *, regions=("infection",), tuned=None, al
         if name in found:
             write_table(rows, folder / ("cases.csv" if name == "model" else "cases-tuned.csv"))
     about = {
-        "run": str(folder.parents[1]), "command": None, "task": config["task"]["name"], "model": config["model"]["name"],
-        "data": config["data"]["name"], "split": "test", "tta": "none", "status": "finished", "on_training_images": False,
+        **{name: config[name]["name"] for name in ("task", "model", "data")}, "run": str(folder.parents[1]),
+        "command": None, "split": "test", "tta": "none", "status": "finished", "on_training_images": False,
         "members": 1, "threshold": 0.5, "unit": "px", "tolerances": [1.0, 2.0, 4.0], "regions": list(regions),
         "cases": len(cases), "patients": len({case.patient for case in cases}),
     }  # fmt: skip

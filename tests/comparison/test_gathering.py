@@ -110,8 +110,14 @@ def test_a_file_that_is_something_else_is_named(root, name, content):
     assert str(root / "b" / name) in str(error.value)
 
 
+def test_a_name_that_no_table_can_hold_is_refused(root):
+    odd = (root / "b").rename(root / "b\udcff")
+    with pytest.raises(UserError, match=r"b\\udcff.*is no UTF-8.*rename the folder"):
+        gather([root / "a", odd], Wanted())
+
+
 def test_odd_values_in_the_files_beside_do_not_matter(root):
-    config = (root / "b" / "config.yaml").read_text().replace("seed: 1", "seed: many")
+    config = (root / "b" / "config.yaml").read_text().replace('"seed": 1', '"seed": "many"')
     (root / "b" / "config.yaml").write_text(config)
     (root / "b" / "metrics.csv").write_text("epoch,val/dice\n1,nan\n2,0.5\n3,inf\n")
     (root / "a" / "metrics.csv").write_text("epoch,val/dice\nx,0.5\n")

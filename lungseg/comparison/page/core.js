@@ -45,11 +45,14 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const defined = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 function number(value, kind = metric()) {
-  return defined(value) ? value.toFixed(kind.digits) + (kind.unit ? " " + kind.unit : "") : "–";
+  return defined(value) ? rounded(value, kind.digits) + (kind.unit ? " " + kind.unit : "") : "–";
 }
 
+// Never -0.000.
+const rounded = (value, digits) => (Math.abs(value) < 0.5 * 10 ** -digits ? 0 : value).toFixed(digits);
+
 function interval(low, high, kind = metric()) {
-  return defined(low) && defined(high) ? `[${low.toFixed(kind.digits)}, ${high.toFixed(kind.digits)}]` : "";
+  return defined(low) && defined(high) ? `[${rounded(low, kind.digits)}, ${rounded(high, kind.digits)}]` : "";
 }
 
 function probability(p) {

@@ -18,7 +18,7 @@ function drawForest() {
   const step = wide ? 27 : 42;
   const height = shown.length * step + 34;
   const base = Object.entries(group().baselines[state.metric] || {}).filter(([, value]) => defined(value));
-  const values = [...shown.flatMap((arm) => [mean[arm], low[arm], high[arm]]), ...base.filter(([name]) => name === "mean mask").map(([, value]) => value)].filter(defined);
+  const values = shown.flatMap((arm) => [mean[arm], low[arm], high[arm]]).filter(defined);
   const ends = [Math.min(...values), Math.max(...values)];
   const room = (equal(...ends) ? 0.1 : ends[1] - ends[0]) * 0.06;
   const at = (value) => left + ((value - ends[0] + room) / (ends[1] - ends[0] + 2 * room)) * (width - left - right);
@@ -27,12 +27,17 @@ function drawForest() {
     picture.append(svg("line", { class: "grid", x1: at(value), x2: at(value), y1: 0, y2: height - 24 }));
     picture.append(svg("text", { class: "muted", x: at(value), y: height - 8, "text-anchor": "middle" }, short(value)));
   }
+  let off = "";
   for (const [name, value] of base) {
-    if (value < ends[0] - room || value > ends[1] + room) continue;
+    if (value < ends[0] - room || value > ends[1] + room) {
+      if (name === "mean mask") off = ` The mean mask, ${number(value)}, is off this scale.`;
+      continue;
+    }
     picture.append(svg("line", { x1: at(value), x2: at(value), y1: 0, y2: height - 24, stroke: "#9a9aa4", "stroke-width": 2, "stroke-dasharray": "2 4" }, svg("title", {}, name)));
   }
   shown.forEach((arm, place) => picture.append(forestRow(arm, place * step, { at, left, width, right, step, wide })));
   $("forest").replaceChildren(picture);
+  $("forest-note").textContent = `Dot: mean over cases. Bar: 95% interval over patients. Dotted: baselines that need no model.${off}`;
 }
 
 function forestRow(arm, top, { at, width, right, step, wide }) {

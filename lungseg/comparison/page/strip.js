@@ -31,11 +31,13 @@ async function drawStrip() {
   const step = (width - left) / arms.length;
   axis(pen, { low, high, y, left, width });
   const spread = Math.min(step * 0.32, 60);
-  const x = (place, index) => left + (place + 0.5) * step + jitter(index) * spread;
+  const shapes = cases > 400 ? arms.map((arm) => shape(all[arm], [low, high])) : null;
+  const reach = (place, value) => (shapes ? step * 0.76 * shapes[place][bin(value, [low, high])] : spread);
+  const x = (place, index) => left + (place + 0.5) * step + jitter(index) * reach(place, all[arms[place]][index]);
   if (cases <= 400) pairLines(pen, all, arms, cases, x, y, 0.1);
   strip.points = [];
   arms.forEach((arm, place) => {
-    if (cases > 400) violin(pen, all[arm], left + (place + 0.5) * step, step * 0.42, y, colour(arm), [low, high]);
+    if (shapes) violin(pen, shapes[place], left + (place + 0.5) * step, step * 0.42, y, colour(arm), [low, high]);
     pen.fillStyle = colour(arm);
     pen.globalAlpha = cases > 2000 ? 0.18 : 0.6;
     all[arm].forEach((value, index) => {
@@ -87,17 +89,25 @@ function follow(pen, all, arms, x, y) {
   pen.lineWidth = 1;
 }
 
-function violin(pen, values, middle, half, y, ink, [low, high]) {
-  const counts = new Array(48).fill(0);
-  for (const value of values) if (!Number.isNaN(value)) counts[Math.min(Math.floor(((value - low) / (high - low)) * 48), 47)]++;
+const BINS = 48;
+const bin = (value, [low, high]) => Math.min(Math.floor(((value - low) / (high - low)) * BINS), BINS - 1);
+
+// How many cases there are at each level, from 0 to 1.
+function shape(values, range) {
+  const counts = new Array(BINS).fill(0);
+  for (const value of values) if (!Number.isNaN(value)) counts[bin(value, range)]++;
   const smooth = counts.map((_, at) => (counts[at - 1] || 0) / 4 + counts[at] / 2 + (counts[at + 1] || 0) / 4);
   const most = Math.max(...smooth, 1);
+  return smooth.map((count) => count / most);
+}
+
+function violin(pen, shares, middle, half, y, ink, [low, high]) {
   pen.fillStyle = ink;
   pen.globalAlpha = 0.22;
   pen.beginPath();
-  const level = (at) => y(low + ((at + 0.5) / 48) * (high - low));
-  smooth.forEach((count, at) => pen.lineTo(middle + (count / most) * half, level(at)));
-  smooth.map((count, at) => [count, at]).reverse().forEach(([count, at]) => pen.lineTo(middle - (count / most) * half, level(at)));
+  const level = (at) => y(low + ((at + 0.5) / BINS) * (high - low));
+  shares.forEach((share, at) => pen.lineTo(middle + share * half, level(at)));
+  shares.map((share, at) => [share, at]).reverse().forEach(([share, at]) => pen.lineTo(middle - share * half, level(at)));
   pen.fill();
   pen.globalAlpha = 1;
 }
