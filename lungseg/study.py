@@ -64,7 +64,7 @@ def read_study(file: Path, size: str = "full", given: Words | None = None, out: 
         name = "-".join(name for name, _ in options)
         overrides = base | {key: value for _, words in options for key, value in words.items()}
         if called := _label(dict(zip(grid, (name for name, _ in options), strict=True))):
-            overrides = {"label": text(called)} | overrides
+            overrides = overrides | {"label": overrides.get("label", text(called))}
         if name in found or name in plan.before or name in RESERVED:
             raise UserError(f"{file}: two things are called {name}; give the options of grid (or the step) other names")
         found[name] = _trial(name, overrides, plan.before, folder, file)

@@ -88,7 +88,9 @@ def test_a_command_of_the_readme_runs(command, place, folder_data, request):
     script, *words = shlex.split(command.removeprefix("python "))
     if script == "lungseg":
         if words[0] == "sweep":
-            words += ["loss=bce,dice", "seed=0", *SMALL, "model=unet_classic", "model.width=4", "model.depth=2"]
+            few = ["loss=bce,dice", "seed=0"] if "losses" in command else ["arm=scratch", "task=lung", "seed=0,1"]
+            few += ["model=unet_classic"] if "losses" in command else ["model=unet", "model.encoder=resnet18"]
+            words += [*few, "experiment=quick", "trainer.max_epochs=1"]
         result = run_installed(*words, cwd=place)
         if words[0] in ("sweep", "compare"):
             assert result.returncode == 0, result.stderr

@@ -118,10 +118,11 @@ def test_names_overrides_and_needs():
     assert [trial.needs for trial in small.trials] == [(), (), ("cropper",)]
     assert small.trials[0].overrides["seed"] == "5"
     assert small.trials[2].words == [
-        "data.limit=null", "optim.lr=0.01", "data.size=64", 'data.crop="out here/cropper"', "seed=7",
+        "data.limit=null", "optim.lr=0.01", "data.size=64", 'data.crop="out here/cropper"', "seed=7", "label=lungs",
         'run_dir="out here/lungs-seed7"',
     ]  # fmt: skip
     whole = read_study(path, given={"cut": "whole", "seed": "4,5"})
+    assert {trial.overrides["label"] for trial in whole.trials} == {"whole"}  # seeds of one arm
     assert [trial.name for trial in whole.trials] == ["whole-seed4", "whole-seed5"]
 
 
@@ -282,6 +283,7 @@ def test_weights_that_only_the_program_finds_missing_are_no_failure_either(prete
 
 def test_a_signal_stops_the_trial_and_the_message_goes_on(pretended, capsys):
     study("grid: {optim.lr: [9]}")
+    before = signal.getsignal(signal.SIGTERM)
     watch = "import os,sys,time,pathlib\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.05)\n"
     watch += "os.kill(int(sys.argv[2]), 15)"
     process = subprocess.Popen([sys.executable, "-c", watch, "studies/mine-full/lr9/ready", str(os.getpid())])
@@ -289,7 +291,7 @@ def test_a_signal_stops_the_trial_and_the_message_goes_on(pretended, capsys):
     process.wait()
     assert capsys.readouterr().err == "error: stopped; go on by: lungseg sweep mine.yaml size=full\n"
     assert Path("studies/mine-full/lr9/checkpoints/last.ckpt").exists()
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_comparison_that_cannot_be_is_said_and_is_no_success(pretended, monkeypatch, capsys):

@@ -1,7 +1,7 @@
 """An arm: runs that differ by their seed alone. What it is called, shortly, among others."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lungseg.comparison.entry import SEEDLESS, Entry
@@ -23,8 +23,9 @@ def arms(entries: Sequence[Entry]) -> list[Arm]:
     """In the order of their first runs; no two have the same name."""
     members: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
     for column, entry in enumerate(entries):
-        members[_key(entry)].append(column)
-    groups = [sorted(columns, key=lambda column: entries[column].seed) for columns in _parted(entries, members)]
+        members[entry.arm].append(column)
+    parted = _parted(entries, members.values())
+    groups = [sorted(columns, key=lambda column: entries[column].seed) for columns in parted]
     firsts = [entries[columns[0]] for columns in groups]
     names = _unique([_named(first, firsts) for first in firsts], firsts)
     return [
@@ -32,14 +33,10 @@ def arms(entries: Sequence[Entry]) -> list[Arm]:
     ]
 
 
-def _key(entry: Entry) -> tuple[tuple[str, str], ...]:
-    return entry.arm
-
-
-def _parted(entries: Sequence[Entry], members: dict[tuple[tuple[str, str], ...], list[int]]) -> list[list[int]]:
+def _parted(entries: Sequence[Entry], members: Iterable[list[int]]) -> list[list[int]]:
     """Two runs of one seed are no seeds of one arm: each is then an arm of its own."""
     found = []
-    for columns in members.values():
+    for columns in members:
         seeds = [entries[column].seed for column in columns]
         found += [columns] if len(set(seeds)) == len(seeds) else [[column] for column in columns]
     return sorted(found)
