@@ -13,6 +13,7 @@ from lungseg.comparison.gathering import Wanted, gather
 from lungseg.comparison.group import group
 from lungseg.comparison.page import page
 from lungseg.comparison.report import Report, csv_rows, report
+from lungseg.comparison.subgroups import subgroup_rows
 from lungseg.comparison.tables import latex, markdown, text
 from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
@@ -103,7 +104,7 @@ def compare(
         from lungseg.comparison.wandb_table import send
 
         send(reports, out, heading)
-    for name in ("comparison.csv", "comparison.md", "comparison.tex", "figures"):
+    for name in ("comparison.csv", "subgroups.csv", "comparison.md", "comparison.tex", "figures"):
         log.info("%-9s %s", name.partition(".")[2] or name, out / name)
     log.info("\n%-9s %s", "page", out / "comparison.html")
     return 0
@@ -116,6 +117,9 @@ def _write(reports: Sequence[Report], out: Path, whole: str) -> None:
         for region in one.group.table.regions:
             figures |= draw(one, region, _stem(one, region))
     write_table(csv_rows(reports), out / "comparison.csv")
+    write_table(
+        subgroup_rows(reports), out / "subgroups.csv", ("task", "region", "score", "by", "group", "arm", "mean")
+    )
     for name, content in texts.items():
         write_atomically(out / name, content)
     for name, drawn in figures.items():

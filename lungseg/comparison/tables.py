@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from lungseg.comparison.analysis import Analysis
-from lungseg.comparison.domains import matrix
 from lungseg.comparison.report import Report, interval, probability, sentence, warnings
+from lungseg.comparison.subgroups import matrix
 from lungseg.tables import aligned
 
 Write = Callable[[str], str]

@@ -16,7 +16,7 @@ from helpers import run_program
 from lungseg.cli import main
 
 FILES = [
-    "comparison.csv", "comparison.html", "comparison.md", "comparison.tex", "figures",
+    "comparison.csv", "comparison.html", "comparison.md", "comparison.tex", "subgroups.csv", "figures",
     *(f"figures/{task}-phantom-test{region}-{kind}.{ending}" for task, region in (
         ("infection", ""), ("both", "-lung"), ("both", "-infection"),
     ) for kind in ("means", "cases") for ending in ("png", "svg")),
@@ -87,7 +87,7 @@ def test_the_same_runs_give_the_same_tables_and_figures(root, compare):
     for out in ("one", "two"):
         assert compare("runs/tuned", "runs/plain", f"out={out}")[0] == 0
     names = [name for name in listing(Path("one")) if not name.endswith("html") and name != "figures"]
-    assert len(names) == 7
+    assert len(names) == 8
     assert all(Path("one", name).read_bytes() == Path("two", name).read_bytes() for name in names)
 
 

@@ -1,0 +1,47 @@
+"""By class, hospital and size of the region: for whom each arm works; the matrix of external validation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lungseg.comparison.analysis import Analysis, Subgroup
+from lungseg.comparison.report import Report, number
+
+
+def matrix(report: Report, region: str) -> list[list[str]] | None:
+    """A head and a row for each arm by the region's first score, the best first; None where there is one domain."""
+    found = report.of_region(region)[0]
+    columns = [one for one in found.subgroups if one.by == "domain"]
+    if not columns:
+        return None
+    head = ["", *(f"tested on {one.name} ({one.cases} cases)" for one in columns)]
+    arms = [int(place) for place in found.ranking.order]
+    return [head, *([report.arms[place].name, *(_cell(found, one, place) for one in columns)] for place in arms)]
+
+
+def subgroup_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """A row for each arm, score and group of cases; empty where no group has several kinds of cases."""
+    rows = []
+    for report in reports:
+        first = report.group.entries[0]
+        about = {"task": first.task, "data": first.data, "split": first.table.summary["split"]}
+        for found in report.analyses.values():
+            score = {"region": found.kind.region, "score": found.kind.metric, "unit": found.kind.unit}
+            for one in found.subgroups:
+                who = {"by": one.by, "group": one.name, "cases": one.cases, "patients": one.patients}
+                for place, arm in enumerate(report.arms):
+                    values = {"mean": one.mean[place], "low": one.low[place], "high": one.high[place]}
+                    rows.append(about | score | who | {"arm": arm.name} | _rounded(values))
+    return rows
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: round(float(value), 6) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def _cell(found: Analysis, one: Subgroup, place: int) -> str:
+    digits = found.kind.digits
+    low, high = one.low[place], one.high[place]
+    span = f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(low) else ""
+    return number(one.mean[place], found.kind) + span
