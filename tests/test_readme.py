@@ -52,6 +52,9 @@ def place(tmp_path_factory):
     train(compose([*tiny, f"run_dir={place / 'runs' / 'finished'}"]))
     train(compose([*tiny, "seed=1", f"run_dir={place / 'runs' / 'my_other_run'}"]))
     (place / "sweeps").symlink_to(ROOT / "sweeps")
+    (place / "alike" / "runs").mkdir(parents=True)
+    for name in ("finished", "my_other_run"):
+        (place / "alike" / "runs" / name).symlink_to(place / "runs" / name)
     original, steps = SegmentationModule.training_step, []
 
     def stop_in_the_second_step(self, batch, batch_idx):
@@ -91,11 +94,12 @@ def test_a_command_of_the_readme_runs(command, place, folder_data, request):
             few = ["loss=bce,dice", "seed=0"] if "losses" in command else ["arm=scratch", "task=lung", "seed=0,1"]
             few += ["model=unet_classic"] if "losses" in command else ["model=unet", "model.encoder=resnet18"]
             words += [*few, "experiment=quick", "trainer.max_epochs=1"]
-        result = run_installed(*words, cwd=place)
+        here = place / "alike" if words[0] == "compare" else place  # runs/ has those of the other commands, too
+        result = run_installed(*words, cwd=here)
         if words[0] in ("sweep", "compare"):
             assert result.returncode == 0, result.stderr
             page = Path(result.stdout.strip().splitlines()[-1].split()[-1])
-            assert (place / page).read_text().startswith("<!doctype html>")
+            assert (here / page).read_text().startswith("<!doctype html>")
             return
         assert result.returncode == (1 if words[1] == "get" else 0), result.stderr  # no client here: the steps by hand
         assert "To get covid_qu_ex by hand" in result.stdout or words[1] != "get"
