@@ -27,6 +27,7 @@ class Entry:
     table: CaseTable
     config: Mapping[str, Any]  # dotted keys
     manifest: Mapping[str, Any]
+    named: bool = True  # by the user; or only found in a folder
 
     @property
     def task(self) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungseg.comparison.entry import Entry, flat, read_entry, read_manifest
@@ -50,7 +50,7 @@ def _of_place(place: Path, wanted: Wanted) -> Iterator[Entry]:
     else:
         for path in _runs_below(place):
             try:
-                yield _of_run(Run(path), wanted)
+                yield replace(_of_run(Run(path), wanted), named=False)
             except UserError as error:
                 log.info("left out: %s", error)
 

@@ -45,7 +45,7 @@ def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
     """One group for each task and test data; a run without another is told and left out.
 
     Runs of one task and data that were tested on different cases are refused, unless ``common`` asks for the cases
-    that all of them have.
+    that all of them have. Of runs that were only found in a folder, those that were tested as most were are compared.
     """
     by_test: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -57,7 +57,22 @@ def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
     for key, found in by_test.items():
         if len(found) == 1:
             log.info("left out: %s is the only run with %s", found[0].run.path, _about(key))
-    return [_group(found, common) for found in several.values()]
+    return [_group(found if common else _alike(found), common) for found in several.values()]
+
+
+def _alike(entries: list[Entry]) -> list[Entry]:
+    """Those with the test cases that most have; the others are told and left out, unless one of them was named."""
+    by_cases: dict[frozenset[str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_cases[frozenset(entry.table.id)].append(entry)
+    most = max(by_cases.values(), key=len)
+    others = [entry for entry in entries if entry not in most]
+    if len(most) < 2 or any(entry.named for entry in others):
+        return entries
+    for entry in others:
+        log.info("left out: %s was tested on other cases than %s and %d more", entry.run.path, most[0].run.path,
+                 len(most) - 1)  # fmt: skip
+    return most
 
 
 def _about(key: tuple[str, ...]) -> str:

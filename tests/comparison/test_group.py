@@ -1,7 +1,10 @@
+import logging
+
 import numpy as np
 import pytest
 
 from comparison.runs import entries_of, make_run, people, scores_of, spoil
+from lungseg.comparison.gathering import Wanted, gather
 from lungseg.comparison.group import group
 from lungseg.errors import UserError
 from lungseg.evaluation.cases import short_checksum
@@ -135,3 +138,17 @@ def test_only_scores_that_every_run_has_are_compared(tmp_path):
     (found,) = group(entries_of(one, other))
     assert "infection/nsd_2" in found.scores
     assert not {"infection/nsd_4", "infection/nsd_8"} & set(found.scores)
+
+
+def test_in_a_folder_those_that_were_tested_as_most_are_compared_and_the_others_told(tmp_path, caplog, monkeypatch):
+    for number in range(3):
+        make_run(tmp_path / "runs" / f"alike-{number}", people(12), scores_of(12, seed=number), pictures=False)
+    other = people(12, prefix="other")
+    make_run(tmp_path / "runs" / "other", other, scores_of(12), pictures=False)
+    monkeypatch.setattr(logging.getLogger("lungseg"), "propagate", True)
+    with caplog.at_level("INFO", "lungseg"):
+        (found,) = group(gather([tmp_path / "runs"], Wanted()))
+    assert [entry.run.path.name for entry in found.entries] == ["alike-0", "alike-1", "alike-2"]
+    assert f"left out: {tmp_path / 'runs' / 'other'} was tested on other cases than" in caplog.text
+    with pytest.raises(UserError, match="were tested on different cases"):  # who names it wants it compared
+        group(gather([tmp_path / "runs" / name for name in ("alike-0", "alike-1", "other")], Wanted()))
