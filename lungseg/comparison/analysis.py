@@ -1,8 +1,7 @@
 """What a group of runs comes to by one score: means, ranks, differences and how sure they are."""
 
-import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from lungseg.statistics.bootstrap import FEW, mean_intervals
 from lungseg.statistics.multiplicity import holm
 from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
 from lungseg.statistics.ranking import Ranking, rank
-from lungseg.statistics.seeds import Spread, spread, welch
+from lungseg.statistics.seeds import Spread, seeds_p, spread
 
 SURE = 0.05
 MOST_PAIRS = 24  # of the best arms are compared each with each; the others with the best alone
@@ -108,7 +107,7 @@ def analyse(group: Group, arms: Sequence[Arm], kind: Kind) -> Analysis:
         pairs,
         _holm_over_pairs(pairs.p),
         list(_subgroups(group, kind, values)),
-        _spreads(by_run, arms, patients, low, high),
+        {n: spread(by_run[:, arm.columns], patients) for n, arm in enumerate(arms) if len(arm.columns) > 1},
         _over_seeds([by_run[:, arm.columns] for arm in arms], best),
         len({patient for patient, known in zip(patients, there, strict=True) if known}),
     )
@@ -120,27 +119,10 @@ def _intervals(values: Floats, patients: Sequence[str]) -> tuple[Floats, Floats]
     return mean_intervals(values[there], [patients[row] for row in there.tolist()])
 
 
-def _spreads(
-    by_run: Floats, arms: Sequence[Arm], patients: Sequence[str], low: Floats, high: Floats
-) -> dict[int, Spread]:
-    """Of the arms with several seeds; their intervals are the arms', so they are not drawn again."""
-    several = {place: arm.columns for place, arm in enumerate(arms) if len(arm.columns) > 1}
-    return {
-        place: replace(
-            spread(by_run[:, columns], patients, resamples=1), low=float(low[place]), high=float(high[place])
-        )
-        for place, columns in several.items()
-    }
-
-
 def _over_seeds(by_arm: Sequence[Floats], best: int) -> Floats:
-    found = np.full(len(by_arm), np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of seeds that are equal but for floating point
-        for place, values in enumerate(by_arm):
-            if place != best and min(values.shape[1], by_arm[best].shape[1]) > 1:
-                found[place] = welch(values, by_arm[best])[0]
-    return found
+    """The best with itself is no test."""
+    against = by_arm[best]
+    return np.array([np.nan if n == best else seeds_p(values, against) for n, values in enumerate(by_arm)])
 
 
 def _pairs(values: Floats, ranking: Ranking, patients: Sequence[str]) -> Pairs:

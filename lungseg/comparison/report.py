@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from lungseg.comparison.analysis import SURE, Analysis, analyse
 from lungseg.comparison.arm import Arm, arms
@@ -31,8 +32,6 @@ class Report:
 
 
 def report(group: Group, show: bool = True) -> Report:
-    from tqdm import tqdm
-
     found, chosen = arms(group.entries), kinds(group)
     progress = tqdm(chosen, f"comparing {group.name}", leave=False, disable=None if show else True)
     return Report(group, found, {kind.id: analyse(group, found, kind) for kind in progress})
@@ -155,6 +154,9 @@ def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> 
         "high": found.high[place],
         "between_seeds_sd": spread.between_seeds if spread else np.nan,
         "often_first": found.ranking.first[place],
+        "rank_low": found.ranking.rank_low[place],
+        "rank_high": found.ranking.rank_high[place],
+        "ranking_agreement": found.ranking.agreement,
         "minus_best": versus.difference if versus else np.nan,
         "minus_best_low": versus.low if versus else np.nan,
         "minus_best_high": versus.high if versus else np.nan,

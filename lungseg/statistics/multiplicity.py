@@ -13,13 +13,3 @@ def holm(p: Floats) -> Floats:
     times = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(adjusted[order] * times), 1)
     return adjusted
-
-
-def benjamini_hochberg(p: Floats) -> Floats:
-    """Adjusted p-values [M] that bound the share of false alarms; NaN stays NaN and is not counted."""
-    adjusted = np.array(p, dtype=np.float64)
-    tested = np.flatnonzero(~np.isnan(adjusted))
-    order = tested[np.argsort(-adjusted[tested], kind="stable")]  # the largest first
-    times = len(order) / np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.minimum.accumulate(adjusted[order] * times), 1)
-    return adjusted
