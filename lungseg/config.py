@@ -76,3 +76,10 @@ def suggestion(name: str, known: list[str]) -> str:
     """The nearest known name, as a question to append to an error; empty where none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def transfer(learnt: bool, frozen: bool) -> str:
+    """Which arm of transfer learning; ``learnt`` on something else before, from the hub or a file of the user's."""
+    if frozen:
+        return "frozen" if learnt else "frozen-random"
+    return "finetuned" if learnt else "scratch"

@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lungseg.config import suggestion
+from lungseg.config import suggestion, transfer
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
 from lungseg.data.dataset import CaseDataset
@@ -157,7 +157,4 @@ def _instantiate(part: str, config: DictConfig, **extra: Any) -> Any:
 
 
 def arm(cfg: DictConfig) -> str:
-    """Which arm of transfer learning: scratch, finetuned or frozen (frozen-random: nothing was learnt before)."""
-    if cfg.freeze_encoder:
-        return "frozen" if cfg.pretrained else "frozen-random"
-    return "finetuned" if cfg.pretrained else "scratch"
+    return transfer(bool(cfg.pretrained or cfg.model.get("weights")), cfg.freeze_encoder)

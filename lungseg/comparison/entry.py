@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lungseg.comparison.table import CaseTable, read_cases
+from lungseg.config import transfer
 from lungseg.errors import UserError
 from lungseg.runs import Run
 
@@ -57,10 +58,8 @@ class Entry:
 
     @property
     def transfer(self) -> str:
-        """Which arm of transfer learning."""
-        start = "finetuned" if self.config.get("pretrained") or self.config.get("model.weights") else "scratch"
-        frozen = "frozen" if start == "finetuned" else "frozen-random"
-        return frozen if self.config.get("freeze_encoder") else start
+        learnt = bool(self.config.get("pretrained") or self.config.get("model.weights"))
+        return transfer(learnt, bool(self.config.get("freeze_encoder")))
 
     @property
     def arm(self) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,7 @@
 """Runs that may be compared: the same task on the same cases, none trained on another's test."""
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +24,7 @@ class Group:
 
     entries: list[Entry]
     shared_leaks: int = 0  # test images that every one of them was trained on, as copies across the split
+    unique: bool = True  # no other group has its task and test data (with other regions)
 
     @property
     def table(self) -> CaseTable:
@@ -31,8 +32,14 @@ class Group:
         return self.entries[0].table
 
     @property
+    def task(self) -> str:
+        """With its regions where the name alone would not tell it from another group."""
+        name = self.entries[0].task
+        return name if self.unique else f"{name} ({', '.join(self.table.regions)})"
+
+    @property
     def name(self) -> str:
-        return f"{self.entries[0].task} · {self.entries[0].data} · {self.table.summary['split']}"
+        return f"{self.task} · {self.entries[0].data} · {self.table.summary['split']}"
 
     @cached_property
     def scores(self) -> dict[str, NDArray[np.float64]]:
@@ -57,7 +64,11 @@ def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
     for key, found in by_test.items():
         if len(found) == 1:
             log.info("left out: %s is the only run with %s", found[0].run.path, _about(key))
-    return [_group(found if common else _alike(found), common) for found in several.values()]
+    names = Counter(key[:3] for key in several)
+    return [
+        replace(_group(found if common else _alike(found), common), unique=names[key[:3]] == 1)
+        for key, found in several.items()
+    ]
 
 
 def _alike(entries: list[Entry]) -> list[Entry]:

@@ -47,7 +47,7 @@ def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dic
     summaries = _of_these_cases(group)
     return {
         "name": group.name,
-        "task": group.entries[0].task,
+        "task": group.task,
         "data": f"{group.entries[0].data}, {table.summary['split']}",
         "regions": table.regions,
         "ids": table.id,

@@ -45,6 +45,15 @@ def test_each_task_and_data_is_a_group_and_what_is_alone_is_left_out(tmp_path, c
     refused(entries_of(places[0], alone, places[2]), "no two of these runs have the same task and test data", "alone")
 
 
+def test_one_task_with_other_regions_is_a_group_that_a_page_can_tell(tmp_path):
+    cases = people(6)
+    places = [run(tmp_path, name, cases) for name in "ab"]
+    assert group(entries_of(*places))[0].name == "infection · phantom · test"
+    places += [run(tmp_path, f"lung-{name}", cases, regions=("lung",)) for name in "ab"]
+    names = [one.name for one in group(entries_of(*places))]
+    assert names == ["infection (infection) · phantom · test", "infection (lung) · phantom · test"]
+
+
 def test_other_test_cases_are_refused_and_said(tmp_path):
     one, other = run(tmp_path, "a", people(8)), run(tmp_path, "b", people(9)[1:])
     found = entries_of(one, other)
