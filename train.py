@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
+from lungseg.orphan import end_with_parent
 from lungseg.program import main
 
 
@@ -22,10 +23,13 @@ def job(cfg: DictConfig) -> None:
         raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
+    from lungseg.memory import told_out_of_memory
     from lungseg.training import train
 
-    train(cfg, hydra.overrides.task)
+    with told_out_of_memory(cfg.data.batch_size):
+        train(cfg, hydra.overrides.task)
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(job, "train")

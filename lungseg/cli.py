@@ -23,6 +23,7 @@ HELP = """\
   lungseg data split <name> root=FOLDER folds=5   splits without a patient on two sides, as files
   lungseg compare <runs or folders of runs>       which is better, and how surely: tables, figures and a page
   lungseg sweep sweeps/<study>.yaml               the trials of a study, what was stopped goes on; then the comparison
+  lungseg sweep status|join|retrain <study>       how far it is; help it, from any machine; its best with new seeds
 
 data: names: {names}.  Any key of conf/data/<name>.yaml and of data in conf/train.yaml can follow as key=value,
 task=... too; out=FOLDER says where tables and pictures go (checks/<name>, audits/<name>, splits/<name>).
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     data.set_defaults(run=lambda given: _data(given.command, given.name, given.keys))
     sweep = groups.add_parser("sweep", usage="lungseg sweep STUDY [size=SIZE] [KEY=VALUE ...]", **how)
     sweep.add_argument("study", metavar="STUDY", type=Path)
-    sweep.set_defaults(run=lambda given: _sweep(given.study, given.keys))
+    sweep.set_defaults(run=lambda given: _sweep(str(given.study), given.keys))
     for group in (data, sweep):
         group.add_argument("keys", nargs="*", metavar="KEY=VALUE")
     compare = groups.add_parser("compare", usage="lungseg compare RUN [RUN ...] [KEY=VALUE ...] [--wandb]", **how)
@@ -113,12 +114,36 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
     return split(config.data, out)
 
 
-def _sweep(study: Path, keys: Sequence[str]) -> int:
-    from lungseg.commands.sweep import sweep
+def _sweep(study: str, words: Sequence[str]) -> int:
+    """A study to work through, or something to do with one that was begun."""
+    from lungseg.commands.sweep import join, status, sweep
 
-    values = _values(keys, "size=small")
+    if study == "status":
+        return status([Path(word) for word in words])
+    if study in ("join", "retrain"):
+        key, example = ("slots", "slots=2") if study == "join" else ("seeds", "seeds=3")
+        if not words or "=" in words[0]:
+            raise UsageError(
+                f"{study}: the folder of a study is needed, for example lungseg sweep {study} studies/mine"
+            )
+        values = _values(words[1:], example)
+        count = _whole(key, values.pop(key, "auto" if study == "join" else "3"))
+        for other in values:
+            raise UsageError(f"{other}: sweep {study} takes only {key}=")
+        if study == "join":
+            return join(Path(words[0]), count)
+        from lungseg.commands.search import retrain
+
+        return retrain(Path(words[0]), int(count))
+    values = _values(words, "size=small")
     out = values.pop("out", None)
-    return sweep(study, values.pop("size", "full"), values, Path(out) if out else None)
+    return sweep(Path(study), values.pop("size", "full"), values, Path(out) if out else None)
+
+
+def _whole(key: str, value: str) -> int | str:
+    if value != "auto" and not (value.isdigit() and int(value) > 0):
+        raise UsageError(f"{key}={value}: expected a whole number, at least 1")
+    return value if value == "auto" else int(value)
 
 
 def _compare(words: Sequence[str], wandb: bool) -> int:

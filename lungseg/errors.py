@@ -24,3 +24,9 @@ class Stopped(UserError):  # noqa: N818
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+class Pruned(UserError):  # noqa: N818
+    """The search that a run belongs to has told it to give up."""
+
+    exit_code = 75

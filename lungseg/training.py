@@ -22,14 +22,16 @@ from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper,
 from lungseg.data.case import Case, fingerprint
 from lungseg.data.datamodule import SegmentationData
 from lungseg.data.split import Splits, copies_across, load_splits, save_splits
-from lungseg.errors import Stopped, UsageError, UserError
+from lungseg.errors import Pruned, Stopped, UsageError, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_data, build_module, plain, resolved
 from lungseg.files import write_atomically
 from lungseg.judging import judge_run
+from lungseg.latency import milliseconds
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
 from lungseg.progress import EpochLines, progress_bar
+from lungseg.pruning import pruning
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 from lungseg.selection import Selection
@@ -126,10 +128,11 @@ def _fit(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segmentati
         fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except (Stopped, UserError) as error:
         if fitter.is_global_zero:
+            status = "stopped" if isinstance(error, Stopped) else "pruned" if isinstance(error, Pruned) else "failed"
             with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
-                run.update_manifest(status="stopped" if isinstance(error, Stopped) else "failed", reason=str(error))
+                run.update_manifest(status=status, reason=str(error))
             loggers.finish(fitter.loggers)
-        elif isinstance(error, Stopped):
+        elif isinstance(error, Stopped | Pruned):
             raise SystemExit(0) from None  # rank zero says it; another code would have it killed before it can
         raise
     finally:
@@ -173,6 +176,7 @@ def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData) -> list[Callba
         EpochLines(),
         progress_bar(),
     ]
+    callbacks += pruning()
     if cfg.patience is not None:
         callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
     if cfg.ema is not None:
@@ -185,6 +189,10 @@ def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData) -> list[Callba
 def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, fitter: pl.Trainer) -> None:
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
+    chosen = trainer.device(cfg.trainer)
+    run.update_manifest(
+        best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, cfg.data.size, chosen)
+    )
     log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
     selection = Selection(splits["test"], "test", f"{cfg.data.name}-test", splits["val"])
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)

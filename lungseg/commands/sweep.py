@@ -1,160 +1,161 @@
-"""``lungseg sweep``: the trials of a study, one after another, then the page that compares them."""
+"""``lungseg sweep``: the trials of a study on whatever runs them, then the page that compares them."""
 
 import contextlib
-import json
 import logging
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lungseg.errors import Stopped, UserError
-from lungseg.files import write_atomically
 from lungseg.models.hub import require_weights
-from lungseg.plan import Words
-from lungseg.resume import MAY_CHANGE
-from lungseg.study import Study, Trial, read_study
-from lungseg.trials import Line, alone, finished, last_lines, run_trial, words_now
+from lungseg.sweep.executors import Executor, make_executor
+from lungseg.sweep.ledger import Ledger, Row
+from lungseg.sweep.live import Live, table
+from lungseg.sweep.plan import Words
+from lungseg.sweep.process import Stop, alone
+from lungseg.sweep.record import STOP, ask_to_stop, command_of, record, recorded
+from lungseg.sweep.signs import Sign, alive, sweep_away
+from lungseg.sweep.study import Study, read_study
+from lungseg.sweep.worker import rescue
 
 log = logging.getLogger("lungseg")
 
-NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py begins where it cannot have them
+TICK = 0.5  # seconds between two looks at the study
+REDRAWN = 2.0
 
 
 def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> int:
     """0 where all trials are finished but those without published weights, which are named; 1 where one failed."""
     study = read_study(file, size, given, out)
-    command = _command(study, given or {}, out)
-    with alone(study.folder) as lock, _told_how_to_go_on(command):
-        _record(study, command)
-        done = {trial.name for trial in study.trials if finished(trial)}
-        _announce(study, done)
-        states = _run_all(study, done, lock)
-        _summary(study, states)
-        code = _compare(study, states)
-    if failed := [name for name, state in states.items() if state == "failed"]:
+    command = command_of(study, out)
+    with alone(study.folder):
+        record(study, command)
+        rows = lead(study, command)
+        code = conclude(study, rows)
+    failed = [row.name for row in rows if row.state == "failed"]
+    if failed and study.space is None:
         raise UserError(
             f"{len(failed)} of the trials failed, as said above: {', '.join(failed)}; to try them again: {command}"
         )
-    if "finished" not in states.values():
+    if not any(row.state == "finished" for row in rows):
         raise UserError(f"{study.folder}: none of the trials is finished, as said above")
     return code
 
 
-def _compare(study: Study, states: dict[str, str]) -> int:
-    """The page, where there are two to compare; what hinders it is said here, so that it hides no failed trial."""
-    if list(states.values()).count("finished") < 2:
-        log.info("no comparison: it takes two finished trials")
-        return 0
-    from lungseg.commands.compare import compare
-
-    log.info("")
+def lead(study: Study, command: str) -> list[Row]:
+    """All trials to their end, by this process and those that it starts."""
+    sign = Sign(study.folder, study.settings.heartbeat, {"slots": 0, "executor": "lead"})
+    ledger, live, stop = Ledger(study, sign.name), Live(study), Stop()
+    (study.folder / STOP).unlink(missing_ok=True)
+    _fill(study, ledger)
+    _announce(study, ledger.rows())
+    executor = make_executor(study, stop, live.event)
+    sign.start()
     try:
-        return compare([study.folder], study.folder / "comparison")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        with _signals(study, stop, live, command) as stopped:
+            try:
+                _watch(study, ledger, executor, sign, live, stop)
+            finally:
+                stop.at_least("soon")
+                executor.end()
+        rows = _settle(study, ledger)
+        live.draw(rows, [], {})
+        if stopped:
+            raise Stopped(f"stopped; go on by: {command}", stopped[0])
+    finally:
+        sign.stop()
+    _summary(study, rows)
+    return rows
 
 
-def _command(study: Study, given: Words, out: Path | None) -> str:
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in given.items())]
-    return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
+def _watch(study: Study, ledger: Ledger, executor: Executor, sign: Sign, live: Live, stop: Stop) -> None:
+    drawn = looked = 0.0
+    while not (stop.soon.is_set() and not _others(study, executor)):
+        if time.monotonic() - looked > REDRAWN:
+            looked = time.monotonic()
+            rescue(ledger, sign, live.event)
+            rows = ledger.rows()
+            if ledger.over() or _stuck(study, ledger, rows):
+                return
+            if not stop.soon.is_set():
+                executor.start(_room(study, rows))
+        if time.monotonic() - drawn > REDRAWN:
+            drawn = time.monotonic()
+            sweep_away(study.folder, sign.now(), study.settings.heartbeat)
+            live.draw(ledger.rows(), _workers(study), executor.latest())
+        time.sleep(TICK)
 
 
-def _record(study: Study, command: str) -> None:
-    """``study.json``: every trial and its command line; those of an earlier call are kept, and must be the same."""
-    path = study.folder / "study.json"
-    before = _earlier(path)
-    trials = {trial.name: ["python", "train.py", *trial.words] for trial in study.trials}
-    for trial in study.trials:
-        if trial.name not in before and trial.run_dir.exists():
-            raise UserError(f"{trial.run_dir}: is not of this study; move it away, or choose another out=FOLDER")
-        difference = _difference(before.get(trial.name, trials[trial.name])[2:], trial.words)
-        if difference:
-            raise UserError(
-                f"{study.folder}: was begun with another version of {study.file}: in trial {trial.name}, "
-                f"{difference}; bring back the value that it had, or choose another out=FOLDER"
-            )
-    content = {"study": str(study.file), "size": study.size, "about": study.about, "command": command}
-    commands = {name: shlex.join(words) for name, words in (before | trials).items()}
-    write_atomically(path, json.dumps({**content, "trials": commands}, indent=1) + "\n")
+def _others(study: Study, executor: Executor) -> bool:
+    """Whether anybody still works at the study."""
+    return executor.alive() if study.settings.executor == "local" else bool(_workers(study))
 
 
-def _earlier(path: Path) -> dict[str, list[str]]:
-    """Trial -> the words of its command line, as ``study.json`` has them; none where there is no such file yet."""
-    if not path.is_file():
-        return {}
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        return {name: shlex.split(command) for name, command in content["trials"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); restore it, or choose another out=FOLDER") from None
+def _workers(study: Study) -> list[dict[str, Any]]:
+    return [one for one in alive(study.folder, study.settings.heartbeat) if one.get("executor") != "lead"]
 
 
-def _difference(before: Sequence[str], now: Sequence[str]) -> str | None:
-    """The first key in which two command lines differ, with both values; where data lies may change."""
-    old, new = (dict(word.split("=", 1) for word in words) for words in (before, now))
-    for key in dict.fromkeys([*old, *new]):
-        if key not in (*MAY_CHANGE, "run_dir") and old.get(key) != new.get(key):
-            return f"{key} was {old.get(key, 'not set')} and is now {new.get(key, 'not set')}"
-    return None
+def _room(study: Study, rows: Sequence[Row]) -> int:
+    """Trials that could be started now."""
+    waiting = sum(row.state in ("waiting", "running") for row in rows)
+    if study.space is None:
+        return waiting
+    budget = study.settings.budget.trials
+    return waiting + (budget + len(study.trials) - len(rows) if budget is not None else study.settings.workers)
 
 
-def _announce(study: Study, done: set[str]) -> None:
-    log.info("%s", study.about or study.file.stem)
-    already = f", {len(done)} of them finished already" if done else ""
-    log.info("%d trials in %s%s; what each says: %s", len(study.trials), study.folder, already, study.folder / "logs")
+def _stuck(study: Study, ledger: Ledger, rows: Sequence[Row]) -> bool:
+    """What waits needs something that failed; it is said not to be started."""
+    states = {row.name: row.state for row in rows}
+    needs = {trial.name: trial.needs for trial in study.trials}
+    for row in rows:
+        lacking = [
+            need for need in needs.get(row.name, ()) if states.get(need) in ("failed", "no weights", "not started")
+        ]
+        if row.state == "waiting" and lacking:
+            ledger.end(row, "not started", None, f"{lacking[0]} is not finished")
+    return False
 
 
-def _run_all(study: Study, done: set[str], lock: int) -> dict[str, str]:
-    """Trial -> finished, failed, no weights, or not started where one that it needs is not finished."""
-    states = dict.fromkeys(done, "finished")
-    lacking: dict[str, str] = {}  # encoder -> why its weights cannot be had
-    for encoder in {trial.encoder: None for trial in study.trials if trial.name not in done and trial.encoder}:
+def _fill(study: Study, ledger: Ledger) -> None:
+    """All trials wait but those whose published weights cannot be had; what failed before is tried again."""
+    lacking: dict[str, str] = {}
+    for encoder in {trial.encoder: None for trial in study.trials if trial.encoder}:
         try:
             require_weights(encoder, None)
         except UserError as error:
             lacking[encoder] = str(error)
             log.info("trials with pretrained=true and %s are left out: %s", encoder, error)
-    for number, trial in enumerate(study.trials, 1):
-        if trial.name in done:
-            continue
-        if trial.encoder in lacking:
-            states[trial.name] = "no weights"
-        elif any(states[need] != "finished" for need in trial.needs):
-            states[trial.name] = "not started"
-        else:
-            states[trial.name], reason = _run_one(trial, f"{number}/{len(study.trials)} {trial.name}", study, lock)
-            if states[trial.name] == "no weights" and trial.encoder:
-                lacking[trial.encoder] = reason
-    return states
+    names = [trial.name for trial in study.trials]
+    ledger.fill(names, names)
+    for row in ledger.rows():
+        trial = next((one for one in study.trials if one.name == row.name), None)
+        if trial is not None and trial.encoder in lacking and row.state == "waiting":
+            ledger.end(row, "no weights", None, "")
 
 
-def _run_one(trial: Trial, head: str, study: Study, lock: int) -> tuple[str, str]:
-    """How it ended, and the reason where it did not end well."""
-    kept = study.folder / "logs" / f"{trial.name}.log"
-    start = kept.stat().st_size if kept.exists() else 0
-    words = words_now(trial)
-    line = Line(head)
-    try:
-        code = run_trial(words, kept, lock, line.show)
-    except BaseException:
-        line.end("stopped")
-        raise
-    if code == 0:
-        line.end(f"finished in {line.seconds():.0f} s")
-        return "finished", ""
-    said = last_lines(kept, start)
-    line.end(f"failed ({f'killed by signal {-code}' if code < 0 else f'exit code {code}'}), all it said: {kept}")
-    log.info("    %s", "\n    ".join(said))
-    reason = said[-1].removeprefix("error: ")
-    return ("no weights" if reason.startswith(NO_WEIGHTS) else "failed"), reason
+def _announce(study: Study, rows: Sequence[Row]) -> None:
+    log.info("%s", study.about or study.file.stem)
+    done = sum(row.state in ("finished", "pruned") for row in rows)
+    already = f", {done} of them finished already" if done else ""
+    budget = study.settings.budget
+    count = len(study.trials) + (budget.trials or 0) if study.space else len(study.trials)
+    many = f"{count} trials" if study.space is None or budget.trials else f"trials for {budget.hours:g} hours"
+    log.info("%s in %s%s; what each says: %s", many, study.folder, already, study.folder / "logs")
+    log.info("Ctrl-C once: what runs is finished; twice: all is saved and stopped")
 
 
-def _summary(study: Study, states: dict[str, str]) -> None:
-    names = {state: [trial.name for trial in study.trials if states[trial.name] == state] for state in states.values()}
+def _settle(study: Study, ledger: Ledger) -> list[Row]:
+    wanted = {trial.name for trial in study.trials}
+    return [row for row in ledger.rows() if study.space is not None or row.name in wanted]
+
+
+def _summary(study: Study, rows: Sequence[Row]) -> None:
+    names = {state: [row.name for row in rows if row.state == state] for state in (row.state for row in rows)}
     counted = ", ".join(f"{len(those)} {state}" for state, those in names.items())
     log.info("\ntrials: %s", counted)
     if missing := names.get("no weights"):
@@ -163,14 +164,82 @@ def _summary(study: Study, states: dict[str, str]) -> None:
         log.info("not started, because one that they need is not finished: %s", ", ".join(waiting))
 
 
+def conclude(study: Study, rows: Sequence[Row]) -> int:
+    """The page, where there are two to compare; what hinders it is said here, so that it hides no failed trial."""
+    search = None
+    if study.space is not None:
+        from lungseg.commands.search import found
+
+        search = found(study)
+    if sum(row.state == "finished" for row in rows) < 2 and search is None:
+        log.info("no comparison: it takes two finished trials")
+        return 0
+    from lungseg.commands.compare import compare
+
+    log.info("")
+    try:
+        return compare([study.folder], study.folder / "comparison", search=search)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def join(folder: Path, slots: Any = "auto") -> int:
+    """Work at a study that somebody else leads."""
+    from lungseg.sweep.joining import work
+
+    stop = Stop()
+    with _handled(lambda number: stop.more() if number == signal.SIGINT else stop.at_least("now")):
+        work(folder, count=slots, stop=stop)
+    return 130 if stop.soon.is_set() and stop.now.is_set() else 0
+
+
+def status(folders: Sequence[Path]) -> int:
+    """Each study as its leader's table shows it."""
+    places = list(folders) or sorted(path.parent for path in Path("studies").glob("*/study.json"))
+    if not places:
+        raise UserError("studies: holds no study; name the folder of one: lungseg sweep status FOLDER")
+    for place in places:
+        study, command = recorded(place)
+        rows = Ledger(study, "status").rows()
+        workers = _workers(study)
+        print("\n".join(table(study, rows, workers, {})))
+        for row in rows:
+            if row.state == "failed":
+                print(f"  {row.name}  failed: {row.reason.splitlines()[-1] if row.reason else ''}")
+        print(
+            f"go on     {command}"
+            if not workers
+            else f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}"
+        )
+    return 0
+
+
 @contextlib.contextmanager
-def _told_how_to_go_on(command: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block with the command that goes on."""
+def _signals(study: Study, stop: Stop, live: Live, command: str) -> Iterator[list[int]]:
+    """Ctrl-C: first let all finish, then save all and stop, then kill. SIGTERM: save all and stop."""
+    told: list[int] = []
 
-    def stop(number: int, frame: object) -> None:
-        raise Stopped(f"stopped; go on by: {command}", number)
+    def act(number: int) -> None:
+        level = stop.more() if number == signal.SIGINT else "now"
+        stop.at_least(level)
+        told.append(number)
+        ask_to_stop(study.folder, level)
+        live.line(
+            {
+                "soon": "nothing new is started; what runs is finished (Ctrl-C again: save all and stop)",
+                "now": "all is saved and stopped (Ctrl-C again: at once, without saving)",
+                "kill": "killed",
+            }[level]
+        )
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handled(act):
+        yield told
+
+
+@contextlib.contextmanager
+def _handled(act: Callable[[int], object]) -> Iterator[None]:
+    before = {n: signal.signal(n, lambda number, frame: act(number)) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a study's YAML may hold: base, grid, before, and how a size changes them."""
+"""What a study's YAML may hold: base, grid or search, before, settings, and how a size changes them."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ import yaml
 
 from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
+from lungseg.sweep.settings import KEYS as SETTINGS
 
-KEYS = ("about", "base", "grid", "before", "sizes")
-SIZED = ("base", "grid", "before")
+SIZED = ("base", "grid", "search", "before", *SETTINGS)
+KEYS = ("about", *SIZED, "sizes")
 
 Words = dict[str, str]  # key -> value as Hydra reads it on a command line
 Grid = dict[str, dict[str, Words]]  # axis -> option -> what it sets
@@ -22,12 +23,17 @@ PLAIN = re.compile(r"\$\{[\w.]+\}|[\w./@%*?+:-]+")  # what Hydra takes without q
 
 @dataclass(frozen=True)
 class Plan:
-    """``before`` are runs that others use, by name: each is ``base`` with what it sets itself."""
+    """``before`` are runs that others use, by name: each is ``base`` with what it sets itself.
+
+    Either ``grid`` or ``search`` holds something. ``settings``: where they stand in the file -> them.
+    """
 
     about: str
     base: Words
     grid: Grid
+    search: dict[str, Any]
     before: dict[str, Words]
+    settings: dict[str, dict[str, Any]]
 
 
 def as_plan(content: Mapping[str, Any], size: str, file: Path) -> Plan:
@@ -41,16 +47,32 @@ def as_plan(content: Mapping[str, Any], size: str, file: Path) -> Plan:
     _require_known(own, SIZED, file, f"sizes.{size}.")
     base: Words = {}
     grid: Grid = {}
+    search: dict[str, Any] = {}
     before: dict[str, Words] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for part, place in ((content, ""), (own, f"sizes.{size}.")):
         base |= _words(part.get("base"), file, f"{place}base")
         for axis, options in _mapping(part.get("grid"), file, f"{place}grid").items():
             grid[axis] = _axis(axis, options, file, f"{place}grid.{axis}")
         for step, words in _mapping(part.get("before"), file, f"{place}before").items():
             before[step] = before.get(step, {}) | _words(words, file, f"{place}before.{step}")
-    if not grid:
-        raise UserError(f"{file}: grid is empty; expected at least one axis, for example grid: {{seed: [0, 1, 2]}}")
-    return Plan(" ".join(str(content.get("about", "")).split()), base, grid, before)
+        search |= _mapping(part.get("search"), file, f"{place}search")
+        settings[place] = {key: part[key] for key in SETTINGS if part.get(key) is not None}
+    _require_one(grid, search, base, file)
+    return Plan(" ".join(str(content.get("about", "")).split()), base, grid, search, before, settings)
+
+
+def _require_one(grid: Grid, search: Mapping[str, Any], base: Words, file: Path) -> None:
+    if grid and search:
+        raise UserError(f"{file}: grid and search: a study is either; keep one, and choices of the other within it")
+    if not grid and not search:
+        raise UserError(
+            f"{file}: grid is empty; expected at least one axis, for example grid: {{seed: [0, 1, 2]}}, "
+            "or a search, for example search: {optim.lr: {low: 1e-4, high: 1e-2, log: true}}"
+        )
+    for key in search:
+        if key in base:
+            raise UserError(f"{file}: {key}: base sets it and search seeks it; leave one out")
 
 
 def narrowed(grid: Grid, given: Words, file: Path) -> tuple[Grid, Words]:

@@ -1,0 +1,118 @@
+"""What a search has found: its best as an experiment, trained again with other seeds, and the data of its figures."""
+
+import dataclasses
+import json
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from lungseg.errors import UserError
+from lungseg.sweep.best import front, plain_words, write_experiment, write_search
+from lungseg.sweep.ledger import Ledger, Row
+from lungseg.sweep.outcome import values_of
+from lungseg.sweep.process import alone, finished
+from lungseg.sweep.record import record, recorded
+from lungseg.sweep.settings import Settings
+from lungseg.sweep.study import Study, as_study
+
+log = logging.getLogger("lungseg")
+
+NEW_SEEDS = 1000  # seeds from here on were never part of a search
+OF_SEARCH = ("budget", "sampler", "sampler_seed", "pruner", "seeds", "folds", "retrain")
+
+
+def found(study: Study, again: int | None = None) -> Path:
+    """Tell the best, write it as an experiment, train it ``again`` with so many seeds, and write ``search.json``."""
+    ledger = Ledger(study, "best")
+    rows = ledger.rows()
+    best = front([row for row in rows if row.values], study.objectives)
+    seeds = study.settings.retrain if again is None else again
+    path = study.folder
+    retrained = None
+    if best:
+        words = {**study.base, **(ledger.words(best[0]) or {})}
+        said = _said(study, best[0])
+        path = write_experiment(study.folder, "best", words, f"{said}, the best of {_counted(rows)} of {study.file}")
+        log.info("\nbest      %s: %s", best[0].name, said)
+        log.info("train it  python train.py --config-dir %s experiment=best", shlex.quote(str(path.parents[1])))
+        retrained = _retrained(study, best[0], words, seeds) if seeds else None
+    command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), "seeds=3"]) if best else None
+    return write_search(study, ledger, rows, retrained or _earlier(study, best), command)
+
+
+def retrain(folder: Path, seeds: int) -> int:
+    """The best of a search that has ended, with new seeds; then its page again."""
+    study, _ = recorded(folder)
+    if study.space is None:
+        raise UserError(
+            f"{folder}: is a grid, in which every trial is what it is; only a search's best is trained again"
+        )
+    if seeds < 2:
+        raise UserError(f"seeds={seeds}: expected at least 2, which is what tells luck from merit")
+    from lungseg.commands.compare import compare
+
+    with alone(study.folder):
+        search = found(study, seeds)
+    return compare([study.folder], study.folder / "comparison", search=search)
+
+
+def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> dict[str, Any] | None:
+    from lungseg.commands.sweep import lead
+
+    kept = {key: value for key, value in dataclasses.asdict(study.settings).items() if key not in OF_SEARCH}
+    content = {
+        "about": f"{best.name}, the best of {study.folder}, with {seeds} new seeds",
+        "base": {**plain_words(words), "label": f"{best.name} retrained"},
+        "grid": {"seed": [NEW_SEEDS + n for n in range(seeds)]},
+        **{key: value for key, value in kept.items() if value != getattr(Settings(), key)},
+    }
+    again = as_study(content, study.file, "full", {}, study.folder / "retrained" / best.name)
+    log.info("")
+    with alone(again.folder):
+        command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), f"seeds={seeds}"])
+        record(again, command)
+        lead(again, command)
+    return _scores(study, best, again)
+
+
+def _scores(study: Study, best: Row, again: Study) -> dict[str, Any] | None:
+    """What the objective came to in the retrained runs, and the same score on the test cases."""
+    runs = [trial.parts[0] for trial in again.trials if finished(trial.parts[0].run_dir)]
+    if not runs:
+        return None
+    return {
+        "of": best.number,
+        "found": best.values[0] if best.values else None,
+        "values": [values_of(run.run_dir, study.objectives)[0] for run in runs],
+        "test": [_on_test(run.run_dir, study.objectives[0].name) for run in runs],
+        "seeds": [int(run.overrides["seed"]) for run in runs],
+    }
+
+
+def _on_test(run_dir: Path, name: str) -> float | None:
+    """The objective's namesake on the run's own test, a mean over its regions; None where it has none."""
+    region, _, metric = name.removeprefix("val/").rpartition("/")
+    for path in sorted((run_dir / "evaluation").glob("*-test/summary.json")):
+        results = json.loads(path.read_text())["results"]["model"]
+        values = [scores.get(metric) for one, scores in results.items() if region in ("", one)]
+        return mean(values) if values and all(isinstance(value, int | float) for value in values) else None
+    return None
+
+
+def _earlier(study: Study, best: Sequence[Row]) -> dict[str, Any] | None:
+    """What an earlier retraining of the same best came to."""
+    if not best:
+        return None
+    folder = study.folder / "retrained" / best[0].name
+    return _scores(study, best[0], recorded(folder)[0]) if (folder / "study.json").is_file() else None
+
+
+def _counted(rows: Sequence[Row]) -> int:
+    return sum(row.values is not None or row.state == "pruned" for row in rows)
+
+
+def _said(study: Study, row: Row) -> str:
+    return ", ".join(f"{one.name} {value:.4f}" for one, value in zip(study.objectives, row.values or [], strict=True))

@@ -1,0 +1,50 @@
+"""Whether a trial's command line composes, found out before the first trial starts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lungseg.config import compose
+from lungseg.errors import UsageError, UserError
+from lungseg.models.hub import locate
+from lungseg.usage import explain
+
+if TYPE_CHECKING:
+    from lungseg.sweep.study import Trial
+
+
+def encoder_of(trial: "Trial", file: Path, size: str) -> str | None:
+    """The encoder whose published weights the trial starts from, None where it needs none.
+
+    What does not compose is refused with the trial's name and the key.
+    """
+    GlobalHydra.instance().clear()
+    words = trial.parts[0].words
+    try:
+        config = compose(words)
+        missing = sorted(OmegaConf.missing_keys(config))
+    except (HydraException, OmegaConfBaseException) as error:
+        said = explain(error, "train", words).replace("add -m to run a grid of them", "make them an axis of grid")
+        raise UserError(f"{file}: trial {trial.name}: {said}") from None
+    for key in missing:
+        raise UsageError(_needed(key, config, file, size))
+    weights = config.model.get("weights")
+    if weights is not None and not trial.needs:  # else they may be those of a step that has not run yet
+        locate(weights)
+    return config.model.get("encoder") if config.pretrained and weights is None else None
+
+
+def _needed(key: str, config: DictConfig, file: Path, size: str) -> str:
+    """What to say of a key that has no value; of the data's place, how to come by the data or do without."""
+    if key != "data.root":
+        return f"{key}: a value is needed; add {key}=..."
+    name = config.data.name
+    small = "" if size == "small" else f"; or try the study on built-in data: lungseg sweep {file} size=small"
+    return (
+        f"data.root: a value is needed, the folder of {name}; add data.root=FOLDER "
+        f"(how to get it: lungseg data get {name} into=FOLDER){small}"
+    )

@@ -1,0 +1,38 @@
+"""Where workers run. All of them do the same work, on the same study; an executor only starts them."""
+
+from typing import Protocol
+
+from lungseg.sweep.process import Stop
+from lungseg.sweep.study import Study
+from lungseg.sweep.worker import Said
+
+
+class Executor(Protocol):
+    """``stop`` is what this process was asked for; workers elsewhere are told by a file in the study's folder."""
+
+    def start(self, waiting: int) -> None:
+        """Workers for so many waiting trials, also where earlier ones have gone."""
+
+    def alive(self) -> bool:
+        """Whether any worker runs or waits for its machine."""
+
+    def latest(self) -> dict[str, str]:
+        """What trials said last, where that is known here."""
+
+    def end(self) -> None:
+        """No worker of this executor stays."""
+
+
+def make_executor(study: Study, stop: Stop, said: Said) -> Executor:
+    """What a cluster needs is imported only for it."""
+    if study.settings.executor == "slurm":
+        from lungseg.sweep.executors.slurm import Slurm
+
+        return Slurm(study)
+    if study.settings.executor == "ray":
+        from lungseg.sweep.executors.ray import Ray
+
+        return Ray(study)
+    from lungseg.sweep.executors.local import Local
+
+    return Local(study, stop, said)

@@ -1,0 +1,43 @@
+"""Slots on this machine, in this process."""
+
+import threading
+
+from lungseg.sweep.process import Stop
+from lungseg.sweep.slots import slots
+from lungseg.sweep.study import Study
+from lungseg.sweep.worker import Said, Worker
+
+
+class Local:
+    """One worker, in a thread."""
+
+    def __init__(self, study: Study, stop: Stop, said: Said) -> None:
+        self.worker = Worker(study, slots(study.settings), stop, said)
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def start(self, waiting: int) -> None:
+        """Once: the worker stays until all is done."""
+        if self._error:
+            raise self._error
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run)
+            self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.worker.run()
+        except BaseException as error:
+            self._error = error
+
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def latest(self) -> dict[str, str]:
+        return dict(self.worker.latest)
+
+    def end(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        if self._error:
+            raise self._error

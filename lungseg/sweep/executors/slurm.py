@@ -1,0 +1,117 @@
+"""Workers as an array of SLURM jobs, or a job for each trial, through submitit.
+
+A job that is preempted or reaches its time limit has its trial saved and given back, and is queued again by SLURM.
+"""
+
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lungseg.errors import UserError
+from lungseg.sweep.joining import work
+from lungseg.sweep.process import GRACE, Stop
+from lungseg.sweep.study import Study
+
+MODES = ("workers", "trials")
+TIMEOUTS = 1000  # of one job, after each of which it comes back
+WARNING = 120  # seconds before the limit at which a job is told
+
+
+@dataclass
+class Job:
+    """What a job runs; submitit calls ``checkpoint`` when it has to go, and queues what that returns."""
+
+    folder: Path
+    most: int | None
+    stop: Stop = field(default_factory=Stop, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "most": self.most}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.folder, self.most, self.stop = state["folder"], state["most"], Stop()
+
+    def __call__(self) -> None:
+        told = []
+
+        def give_way(number: int, frame: object) -> None:
+            told.append(number)
+            self.stop.at_least("now")
+
+        signal.signal(signal.SIGTERM, give_way)
+        work(self.folder, "slurm", 1, self.most, self.stop)
+        if told:  # by a preemption, after which SLURM queues only what has not ended; or by scancel
+            time.sleep(GRACE)
+
+    def checkpoint(self) -> Any:
+        """Near the time limit."""
+        import submitit
+
+        self.stop.at_least("now")
+        self.stop.idle.wait(WARNING)
+        return submitit.helpers.DelayedSubmission(Job(self.folder, self.most))
+
+
+class Slurm:
+    """Jobs of which each is one worker with one slot."""
+
+    def __init__(self, study: Study) -> None:
+        try:
+            import submitit
+        except ImportError:
+            raise UserError("executor=slurm: needs submitit; install it: uv pip install 'lungseg[slurm]'") from None
+        options = dict(study.settings.slurm)
+        self.study, self.mode = study, str(options.pop("mode", "workers"))
+        if self.mode not in MODES:
+            raise UserError(f"slurm.mode={self.mode}: expected one of {', '.join(MODES)}")
+        try:
+            self._submitit = submitit.AutoExecutor(study.folder.resolve() / "slurm", cluster="slurm")
+            self._submitit.update_parameters(**self._parameters(options))
+        except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+            raise UserError(
+                f"executor=slurm: {str(error).splitlines()[0]}; run it where sbatch is, or mend slurm: {{}}"
+            ) from None
+        self._jobs: list[Any] = []
+
+    def _parameters(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Those of submitit have its names (timeout_min, mem_gb); any other is sbatch's own (partition, account)."""
+        resources = self.study.settings.resources
+        known = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "name", "stderr_to_stdout")
+        given = {key if key in known or key.startswith("slurm_") else f"slurm_{key}": v for key, v in options.items()}
+        return {
+            "name": self.study.folder.name,
+            "timeout_min": 24 * 60,
+            "cpus_per_task": resources.cpus or 2,
+            "slurm_array_parallelism": self.study.settings.workers,
+            "slurm_signal_delay_s": WARNING,
+            "slurm_setup": [f"export LUNGSEG_CORES={resources.cpus or 2}"],
+            **({"gpus_per_node": max(1, round(resources.gpus))} if resources.gpus and "gres" not in options else {}),
+            **given,
+        }
+
+    def start(self, waiting: int) -> None:
+        """As many workers as there is work for, at most ``workers``; or a job for each trial that waits."""
+        want = min(self.study.settings.workers, waiting) if self.mode == "workers" else waiting
+        missing = want - sum(not self._done(job) for job in self._jobs)
+        if missing > 0:
+            most = 1 if self.mode == "trials" else None
+            with self._submitit.batch():
+                new = [self._submitit.submit(Job(self.study.folder.resolve(), most)) for _ in range(missing)]
+            self._jobs += new
+
+    def _done(self, job: Any) -> bool:
+        return bool(job.done())
+
+    def alive(self) -> bool:
+        return any(not self._done(job) for job in self._jobs)
+
+    def latest(self) -> dict[str, str]:
+        return {}
+
+    def end(self) -> None:
+        """Jobs that wait for a machine are taken back; those that run end by themselves."""
+        for job in self._jobs:
+            if not self._done(job) and job.state in ("PENDING", "REQUEUED", "UNKNOWN"):
+                job.cancel(check=False)

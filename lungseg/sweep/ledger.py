@@ -1,0 +1,276 @@
+"""The state of a study in its storage: which trials wait, who runs which, how each ended.
+
+A trial of the study is one or more rows of the storage. A row that was given back (its worker died or was stopped)
+is closed for good and another of the same name takes its place. Closing succeeds for one process only, so nothing is
+given back twice; of several rows of a name that are not closed only the first runs.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lungseg.sweep.plan import Words
+from lungseg.sweep.search import make_pruner, make_sampler
+from lungseg.sweep.storage import open_storage, patiently
+from lungseg.sweep.study import Study
+
+Answer = TypeVar("Answer")
+
+NEVER = ("surplus", "taken out")  # ends of rows that count for nothing
+SETTLED = 10.0  # seconds after which a row that was closed should have its successor
+LIVE = ("waiting", "running", "finished", "pruned")
+ENDED = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of a trial, its newest."""
+
+    number: int
+    name: str
+    state: str  # waiting, running, finished, pruned, failed, no weights, not started
+    worker: str | None
+    attempt: int
+    reason: str
+    values: list[float] | None
+    params: dict[str, Any]
+    curve: list[tuple[int, float]]
+    began: datetime | None
+    ended: datetime | None
+    trial_id: int
+
+
+class Ledger:
+    """``worker`` tells those who share a storage apart; its sampler draws otherwise than theirs."""
+
+    def __init__(self, study: Study, worker: str = "") -> None:
+        self.study = study
+        sampler = make_sampler(study.settings, worker)
+        storage = open_storage(study.settings.storage, study.folder)
+        self.storage = storage
+        self.optuna = patiently(
+            lambda: optuna.create_study(
+                storage=storage,
+                study_name=str(study.folder),
+                directions=[one.direction for one in study.objectives],
+                sampler=sampler,
+                pruner=make_pruner(study.settings),
+                load_if_exists=True,
+            )
+        )
+        self._id = self.optuna._study_id
+
+    def rows(self) -> list[Row]:
+        """One for each trial, in the order in which they were made."""
+        found: dict[str, Row] = {}
+        for one in self._trials():
+            name = one.user_attrs.get("name")
+            if name and not closed(one) and (name not in found or found[name].state not in LIVE):
+                found[name] = as_row(one)
+        return list(found.values())
+
+    def fill(self, names: Sequence[str], again: Sequence[str]) -> None:
+        """``names`` wait now, if they do not run and did not end; those of ``again`` even if they failed before.
+
+        What waits and is not among ``names`` is taken out.
+        """
+        there = {row.name: row for row in self.rows()}
+        for row in there.values():
+            if row.state == "waiting" and row.name not in names and self.study.space is None:
+                self.end(row, "taken out")
+        for name in names:
+            if name not in there or (name in again and there[name].state not in LIVE):
+                self._enqueue(name)
+
+    def claim(self, worker: str) -> Row | None:
+        """A trial that this worker runs from now on; None where there is nothing to start now."""
+        rows = self.rows()
+        states = {row.name: row.state for row in rows}
+        for row in rows:
+            if row.state == "waiting" and self._ready(row.name, states) and self._take(row, worker):
+                return self._row(row.trial_id)
+        before = {trial.name for trial in self.study.trials}
+        sought = sum(row.name not in before for row in rows)
+        if self.study.space is None or not self._open(sought) or any(states.get(n) != "finished" for n in before):
+            return None
+        return self._sought(worker, len(before))
+
+    def over(self) -> bool:
+        """Nothing runs or waits, and nothing more is to be sought."""
+        rows = self.rows()
+        if any(row.state in ("waiting", "running") for row in rows):
+            return False
+        before = {trial.name for trial in self.study.trials}
+        sought = sum(row.name not in before for row in rows)
+        failed = any(row.name in before and row.state != "finished" for row in rows)
+        return self.study.space is None or failed or not self._open(sought)
+
+    def end(self, row: Row, state: str, values: Sequence[float] | None = None, reason: str = "") -> bool:
+        """False where the row is no longer this worker's to end."""
+        ends = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+        with contextlib.suppress(UpdateFinishedTrialError, RuntimeError):
+            if reason or state not in ends:
+                self._call(lambda: self.storage.set_trial_user_attr(row.trial_id, "ended", [state, reason]))
+            if state == "pruned":
+                last = row_curve(self._call(lambda: self.storage.get_trial(row.trial_id)))
+                values = [last[-1][1]] if last else None
+            self._call(
+                lambda: self.storage.set_trial_state_values(row.trial_id, ends.get(state, TrialState.FAIL), values)
+            )
+            return True
+        return False
+
+    def give_back(self, row: Row, why: str, attempt: int | None = None, **attrs: Any) -> bool:
+        """The trial waits again, with all that is known of it; False where somebody else closed it first."""
+        old = self._call(lambda: self.storage.get_trial(row.trial_id))
+        try:
+            self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.FAIL))
+        except (UpdateFinishedTrialError, RuntimeError):
+            return False
+        self._again(old, row.attempt + 1 if attempt is None else attempt, {**attrs, "again": why})
+        return True
+
+    def find_lost(self) -> None:
+        """A row that was closed by somebody who died before its successor was made gets one now."""
+        there = {row.name for row in self.rows()}
+        lost = [one for one in self._trials() if closed(one) and "ended" not in one.user_attrs]
+        for one in {one.user_attrs.get("name"): one for one in lost}.values():  # of each name the last
+            ago = (datetime.now() - one.datetime_complete).total_seconds() if one.datetime_complete else 0
+            if one.user_attrs.get("name") not in (None, *there) and ago > SETTLED:
+                self._again(one, int(one.user_attrs.get("attempt", 0)) + 1, {})
+
+    def words(self, row: Row) -> Words | None:
+        """What the search has chosen for a trial; None for one that a search did not make."""
+        space, known = self.study.space, self.noted(row)
+        if space is None or row.name in {trial.name for trial in self.study.trials}:
+            return None
+        if "words" not in known:  # its first worker died at once
+            self._suggest(row.trial_id)
+        return dict(self.noted(row)["words"])
+
+    def _suggest(self, trial_id: int) -> None:
+        space = self.study.space
+        assert space is not None
+        self.optuna._thread_local.cached_all_trials = None
+        trial = optuna.Trial(self.optuna, trial_id)
+        words = self._call(lambda: space.suggest(trial))
+        self._call(lambda: self.storage.set_trial_user_attr(trial_id, "words", words))
+
+    def note(self, row: Row, **attrs: Any) -> None:
+        for key, value in attrs.items():
+            self._call(partial(self.storage.set_trial_user_attr, row.trial_id, key, value))
+
+    def noted(self, row: Row) -> Mapping[str, Any]:
+        return dict(self._call(lambda: self.storage.get_trial(row.trial_id)).user_attrs)
+
+    def running(self, row: Row) -> bool:
+        """Whether the row is still this worker's."""
+        return self._call(lambda: self.storage.get_trial(row.trial_id)).state == TrialState.RUNNING
+
+    def _ready(self, name: str, states: Mapping[str, str]) -> bool:
+        needs = next((trial.needs for trial in self.study.trials if trial.name == name), ())
+        return all(states.get(need) == "finished" for need in needs)
+
+    def _open(self, sought: int) -> bool:
+        """Whether the budget has room for another trial of a search."""
+        budget = self.study.settings.budget
+        if budget.hours is not None and self.hours() > budget.hours:
+            return False
+        return budget.trials is None or sought < budget.trials
+
+    def hours(self) -> float:
+        """Since the first trial began."""
+        began = [one.datetime_start for one in self._trials() if one.datetime_start]
+        return (datetime.now() - min(began)).total_seconds() / 3600 if began else 0.0
+
+    def _take(self, row: Row, worker: str) -> bool:
+        try:
+            if not self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.RUNNING)):
+                return False
+        except (UpdateFinishedTrialError, RuntimeError):
+            return False
+        self.note(row, worker=worker)
+        older = [one for one in self._trials() if one.user_attrs.get("name") == row.name and one.number < row.number]
+        if any(one.state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED) for one in older):
+            self.end(row, "surplus")
+            return False
+        return True
+
+    def _sought(self, worker: str, before: int) -> Row | None:
+        """A new trial of the search; one too many, where several workers made their last at once, is closed again."""
+        trial_id = self._call(lambda: self.storage.create_new_trial(self._id))
+        number = self._call(lambda: self.storage.get_trial(trial_id)).number
+        self._call(lambda: self.storage.set_trial_user_attr(trial_id, "name", f"trial-{number:04d}"))
+        self._call(lambda: self.storage.set_trial_user_attr(trial_id, "worker", worker))
+        others = [
+            one for one in self._trials() if one.number < number and one.user_attrs.get("ended", [""])[0] not in NEVER
+        ]
+        earlier = {one.user_attrs.get("name", one.number) for one in others}
+        if not self._open(len(earlier) - before):
+            self.end(self._row(trial_id), "surplus")
+            return None
+        self._suggest(trial_id)
+        return self._row(trial_id)
+
+    def _enqueue(self, name: str) -> None:
+        template = create_trial(state=TrialState.WAITING, user_attrs={"name": name})
+        self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
+
+    def _again(self, old: FrozenTrial, attempt: int, attrs: Mapping[str, Any]) -> None:
+        kept = {key: value for key, value in old.user_attrs.items() if key not in ("worker", "ended")}
+        template = create_trial(
+            state=TrialState.WAITING,
+            params=old.params,
+            distributions=old.distributions,
+            user_attrs={**kept, **attrs, "attempt": attempt},
+            system_attrs=old.system_attrs,
+            intermediate_values=old.intermediate_values,
+        )
+        self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
+
+    def _row(self, trial_id: int) -> Row:
+        return as_row(self._call(lambda: self.storage.get_trial(trial_id)))
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._call(lambda: self.storage.get_all_trials(self._id, deepcopy=False))
+
+    def _call(self, action: Callable[[], Answer]) -> Answer:
+        return patiently(action)
+
+
+def closed(trial: FrozenTrial) -> bool:
+    """A row that was given back, or never counted."""
+    ended = trial.user_attrs.get("ended")
+    return trial.state == TrialState.FAIL and (ended is None or ended[0] in NEVER)
+
+
+def as_row(trial: FrozenTrial) -> Row:
+    attrs = trial.user_attrs
+    state, reason = ENDED.get(trial.state, trial.state.name.lower()), ""
+    if "ended" in attrs and trial.state == TrialState.FAIL:
+        state, reason = attrs["ended"]
+    return Row(
+        trial.number,
+        attrs["name"],
+        state,
+        attrs.get("worker"),
+        int(attrs.get("attempt", 0)),
+        reason,
+        list(trial.values) if trial.state == TrialState.COMPLETE and trial.values else None,
+        dict(trial.params),
+        row_curve(trial),
+        trial.datetime_start,
+        trial.datetime_complete,
+        trial._trial_id,
+    )
+
+
+def row_curve(trial: FrozenTrial) -> list[tuple[int, float]]:
+    return sorted(trial.intermediate_values.items())

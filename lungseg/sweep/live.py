@@ -1,0 +1,128 @@
+"""What a study looks like while it runs: on a terminal a table that is rewritten, elsewhere a line for each event."""
+
+import shutil
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from statistics import mean
+from typing import Any
+
+from lungseg.sweep.ledger import Row
+from lungseg.sweep.study import Study
+
+STATES = ("finished", "running", "waiting", "pruned", "failed", "no weights", "not started")
+SHOWN = 12  # running trials
+
+
+class Live:
+    """``rows`` and ``workers`` are asked for anew at each drawing."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.terminal = study, sys.stdout.isatty()
+        self._drawn, self._lock, self._began = 0, threading.Lock(), dict[str, float]()
+
+    def event(self, what: str, row: Row, reason: str) -> None:
+        """One line, above the table where there is one."""
+        if what == "began":
+            self._began[row.name] = time.monotonic()
+            if self.terminal:
+                return
+            self.line(f"{row.name}  began{f' again ({row.attempt + 1})' if row.attempt else ''}")
+            return
+        took = time.monotonic() - self._began.pop(row.name, time.monotonic())
+        said = {"finished": f"finished in {took:.0f} s", "given back": f"waits again: {reason}"}.get(what, what)
+        self.line(f"{row.name}  {said}")
+        if what not in ("finished", "given back", "pruned", "taken out", "surplus"):
+            kept = self.study.folder / "logs" / f"{row.name}.log"
+            for line in reason.splitlines():
+                self.line(f"    {line}")
+            self.line(f"    all it said: {kept}")
+
+    def line(self, text: str) -> None:
+        with self._lock:
+            self._wipe()
+            print(text, flush=True)
+
+    def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], latest: Mapping[str, str]) -> None:
+        if not self.terminal:
+            return
+        lines = table(self.study, rows, workers, latest)
+        with self._lock:
+            self._wipe()
+            size = shutil.get_terminal_size()
+            lines = [line[: size.columns - 1] for line in lines[: size.lines - 2]]
+            print("\n".join(lines), flush=True)
+            self._drawn = len(lines)
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            print(f"\x1b[{self._drawn}A\x1b[J", end="")
+            self._drawn = 0
+
+
+def table(
+    study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], latest: Mapping[str, str]
+) -> list[str]:
+    """Counts, the best so far, what runs, who works, and how long it may take still."""
+    total = _total(study, rows)
+    counts = Counter(row.state for row in rows)
+    counts["waiting"] += max(total - len(rows), 0) if total is not None else 0
+    said = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    of = f" of {total} trials" if total is not None else ""
+    lines = ["", f"{study.folder}{of}: {said or 'nothing yet'}"]
+    if best := best_so_far(study, rows):
+        lines.append(f"best      {best}")
+    slots = sum(int(one.get("slots", 1)) for one in workers)
+    if workers:
+        names = ", ".join(f"{one['name']} ({one.get('executor')})" for one in workers[:3])
+        more = f" and {len(workers) - 3} more" if len(workers) > 3 else ""
+        lines.append(f"workers   {len(workers)} with {slots} slots: {names}{more}")
+    if left := time_left(rows, total, slots):
+        lines.append(f"left      about {left}")
+    running = [row for row in rows if row.state == "running"]
+    for row in running[:SHOWN]:
+        curve = f"  epoch {row.curve[-1][0]}: {row.curve[-1][1]:.4f}" if row.curve else ""
+        lines.append(f"  {row.name}  {_since(row.began)}{curve}  {latest.get(row.name, '')}")
+    if len(running) > SHOWN:
+        lines.append(f"  and {len(running) - SHOWN} more")
+    return lines
+
+
+def best_so_far(study: Study, rows: Sequence[Row]) -> str:
+    objectives = study.objectives
+    found = [row for row in rows if row.values and len(row.values) == len(objectives)]
+    if not found or (study.space is None and study.settings.objective == ""):
+        return ""
+    sign = [1 if one.direction == "maximize" else -1 for one in objectives]
+    best = max(found, key=lambda row: sign[0] * (row.values or [0])[0])
+    values = ", ".join(f"{one.name} {value:.4f}" for one, value in zip(objectives, best.values or [], strict=True))
+    return f"{best.name}  {values}"
+
+
+def time_left(rows: Sequence[Row], total: int | None, slots: int) -> str:
+    """From the mean of what has ended; nothing before that."""
+    ended = [(row.ended - row.began).total_seconds() for row in rows if row.ended and row.began and row.values]
+    if not ended or total is None:
+        return ""
+    waiting = max(total - sum(row.state not in ("running", "waiting") for row in rows), 0)
+    return duration(mean(ended) * waiting / max(slots, 1)) if waiting else ""
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _total(study: Study, rows: Sequence[Row]) -> int | None:
+    if study.space is None:
+        return len(study.trials)
+    budget = study.settings.budget.trials
+    return None if budget is None else budget + len(study.trials)
+
+
+def _since(began: datetime | None) -> str:
+    return duration((datetime.now() - began).total_seconds()) if began else ""

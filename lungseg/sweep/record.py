@@ -1,0 +1,119 @@
+"""``study.json``: what a study is and every command line, for its reader, for a later call, and for those who join."""
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lungseg.errors import UserError
+from lungseg.files import write_atomically
+from lungseg.resume import MAY_CHANGE
+from lungseg.sweep.study import Study, as_study
+
+FILE = "study.json"
+STOP = "stop"  # a file that asks all workers to stop
+
+
+def command_of(study: Study, out: Path | None) -> str:
+    """What began the study, and goes on with it."""
+    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items())]
+    return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
+
+
+def record(study: Study, command: str) -> None:
+    """Trials of an earlier call are kept, and must be the same."""
+    path = study.folder / FILE
+    before = _earlier(path)
+    trials = {trial.name: ["python", "train.py", *trial.parts[0].words] for trial in study.trials}
+    _require_same_search(path, study)
+    for trial in study.trials:
+        if trial.name not in before and trial.parts[0].run_dir.exists():
+            raise UserError(
+                f"{trial.parts[0].run_dir}: is not of this study; move it away, or choose another out=FOLDER"
+            )
+        difference = _difference(before.get(trial.name, trials[trial.name])[2:], trial.parts[0].words)
+        if difference:
+            raise UserError(
+                f"{study.folder}: was begun with another version of {study.file}: in trial {trial.name}, "
+                f"{difference}; bring back the value that it had, or choose another out=FOLDER"
+            )
+    content = {
+        "study": str(study.file), "size": study.size, "about": study.about, "command": command,
+        "directory": os.getcwd(), "given": study.given, "content": study.content,
+        "trials": {name: shlex.join(words) for name, words in (before | trials).items()},
+    }  # fmt: skip
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def recorded(folder: Path) -> tuple[Study, str]:
+    """The study that works in ``folder``, and the command that began it; paths hold from where that was given."""
+    path = folder / FILE
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        os.chdir(content["directory"])
+        place = Path(os.path.relpath(path.parent, content["directory"])) if not path.is_absolute() else path.parent
+        study = as_study(content["content"], Path(content["study"]), content["size"], content["given"], place, False)
+        return replace(study, about=content["about"]), content["command"]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it, or begin the study anew") from None
+
+
+def ask_to_stop(folder: Path, level: str) -> None:
+    """All workers, on whatever machine."""
+    write_atomically(folder / STOP, level + "\n")
+
+
+def asked_to_stop(folder: Path) -> str | None:
+    try:
+        level = (folder / STOP).read_text().strip()
+    except OSError:
+        return None
+    return level if level in ("soon", "now", "kill") else None
+
+
+def _earlier(path: Path) -> dict[str, list[str]]:
+    """Trial -> the words of its command line; none where there is no such file yet."""
+    if not path.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        return {name: shlex.split(command) for name, command in content["trials"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it, or choose another out=FOLDER") from None
+
+
+def _require_same_search(path: Path, study: Study) -> None:
+    """Trials of different spaces, bases or objectives cannot be told apart afterwards."""
+    if study.space is None or not path.is_file():
+        return
+    before = json.loads(path.read_text())
+    old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, checked=False)
+    for name, then, now in (
+        ("search", old.space and old.space.parameters, study.space.parameters),
+        ("base", _fixed(old), _fixed(study)),
+        ("objective", old.objectives, study.objectives),
+        ("seeds", old.settings.seeds, study.settings.seeds),
+        ("folds", old.settings.folds, study.settings.folds),
+    ):
+        if then != now:
+            raise UserError(
+                f"{study.folder}: was begun with another {name}; bring back what it was, or choose another out=FOLDER"
+            )
+
+
+def _fixed(study: Study) -> dict[str, str]:
+    return {key: value for key, value in study.base.items() if key not in MAY_CHANGE}
+
+
+def _difference(before: Sequence[str], now: Sequence[str]) -> str | None:
+    """The first key in which two command lines differ, with both values; where data lies may change."""
+    old, new = (dict(word.split("=", 1) for word in words) for words in (before, now))
+    for key in dict.fromkeys([*old, *new]):
+        if key not in (*MAY_CHANGE, "run_dir") and old.get(key) != new.get(key):
+            return f"{key} was {old.get(key, 'not set')} and is now {new.get(key, 'not set')}"
+    return None

@@ -1,0 +1,194 @@
+"""A study's YAML -> its trials or its search, each known to compose before the first one starts."""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from lungseg.config import suggestion
+from lungseg.errors import UsageError, UserError
+from lungseg.sweep.check import encoder_of
+from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
+from lungseg.sweep.settings import KEYS as SETTINGS
+from lungseg.sweep.settings import Objective, Settings, objectives, read_settings
+from lungseg.sweep.space import Space, read_space
+
+KEPT_BACK = {"run_dir": "out=FOLDER says where all runs lie", "resume": "what was stopped goes on by itself"}
+RESERVED = ("logs", "comparison", "workers", "locks", "experiment", "retrained")  # what else lies in a study's folder
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of a trial: one process, one run directory."""
+
+    name: str
+    overrides: Words
+    run_dir: Path
+
+    @property
+    def words(self) -> list[str]:
+        """What follows ``python train.py``."""
+        return [f"{key}={value}" for key, value in (self.overrides | {"run_dir": text(str(self.run_dir))}).items()]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``parts`` are run one after another: several where each trial has several seeds or folds.
+
+    ``needs`` names the trials whose run directories it uses; ``encoder`` is the one whose published weights it starts
+    from, None where it needs none.
+    """
+
+    name: str
+    parts: list[Part]
+    needs: tuple[str, ...] = ()
+    encoder: str | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """``trials`` are in an order in which each comes after those that it needs. A search makes its own besides."""
+
+    file: Path
+    size: str
+    about: str
+    folder: Path
+    trials: list[Trial]
+    settings: Settings
+    space: Space | None
+    base: Words
+    content: dict[str, Any]  # the YAML
+    given: Words
+
+    @property
+    def objectives(self) -> list[Objective]:
+        return objectives(self.settings)
+
+    def trial(self, name: str, words: Words | None) -> Trial:
+        """By its name; ``words`` are what a search has chosen for it."""
+        for trial in self.trials:
+            if trial.name == name:
+                return trial
+        return self.sought(name, words or {})
+
+    def sought(self, name: str, chosen: Words) -> Trial:
+        """A trial of a search: what it sets, once with each seed or on each fold."""
+        overrides = self.base | chosen
+        overrides = overrides | {"label": overrides.get("label", text(name))}
+        needs = [trial.name for trial in self.trials]
+        return Trial(name, _parts(name, overrides, self.settings, self.folder), tuple(needs))
+
+
+def read_study(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> Study:
+    """``given`` are settings, and overrides for all trials; one that names an axis chooses among its options."""
+    return as_study(_content(file), file, size, dict(given or {}), out)
+
+
+def as_study(
+    content: dict[str, Any], file: Path, size: str, given: Words, out: Path | None, checked: bool = True
+) -> Study:
+    """``checked``: that every trial composes; not needed where somebody else has found that out."""
+    plan = as_plan(content, size, file)
+    own = {key: value for key, value in given.items() if key.split(".")[0] in SETTINGS and key not in plan.grid}
+    settings = read_settings(plan.settings, own, file)
+    folder = out or Path("studies") / f"{file.stem}-{size}"
+    grid, rest = narrowed(plan.grid, {key: value for key, value in given.items() if key not in own}, file)
+    for key in (key for key in plan.search if key in rest):
+        raise UsageError(f"{key}: the search of {file} seeks it; leave it out, or change the file")
+    plan = replace(plan, base=plan.base | rest, grid=grid)
+    space = read_space(plan.search, file) if plan.search else None
+    if space is None and (settings.seeds or settings.folds):
+        raise UserError(f"{file}: seeds and folds are of a search; in a grid they are axes: grid: {{seed: [0, 1, 2]}}")
+    if space is not None and settings.budget.trials is None and settings.budget.hours is None:
+        raise UserError(f"{file}: a search needs an end; say budget: {{trials: 50}}, or hours")
+    study = Study(file, size, plan.about, folder, [], settings, space, plan.base, content, given)
+    trials = _of_search(plan, study) if space is not None else _of_grid(plan, study)
+    if checked:
+        trials = [replace(one, encoder=encoder_of(one, file, size)) for one in trials]
+    study = replace(study, trials=trials)
+    if checked and space is not None:
+        for corner in space.corners():
+            encoder_of(study.sought("of the search", corner), file, size)
+    return study
+
+
+def _of_grid(plan: Plan, study: Study) -> list[Trial]:
+    found: dict[str, Trial] = {}
+    for options in itertools.product(*(axis.items() for axis in plan.grid.values())):
+        name = "-".join(name for name, _ in options)
+        overrides = plan.base | {key: value for _, words in options for key, value in words.items()}
+        if called := _label(dict(zip(plan.grid, (name for name, _ in options), strict=True))):
+            overrides = overrides | {"label": overrides.get("label", text(called))}
+        if name in found or name in plan.before or name in RESERVED:
+            raise UserError(
+                f"{study.file}: two things are called {name}; give the options of grid (or the step) other names"
+            )
+        found[name] = _trial(name, overrides, plan.before, study)
+    needed = {need for trial in found.values() for need in trial.needs}
+    before = [_trial(name, plan.base | plan.before[name], {}, study) for name in plan.before if name in needed]
+    return [*before, *found.values()]
+
+
+def _of_search(plan: Plan, study: Study) -> list[Trial]:
+    """Only the steps before; ``<step>`` in base is made theirs by whoever asks for a trial."""
+    needed = _trial("", plan.base, plan.before, study).needs
+    own = {key: value for key, value in plan.base.items() if not _step(value)}
+    for key, value in plan.base.items():
+        if step := _step(value):
+            study.base[key] = text(str(study.folder / step))
+    return [_trial(name, own | plan.before[name], {}, study) for name in plan.before if name in needed]
+
+
+def _label(options: Mapping[str, str]) -> str:
+    """What comparisons call a trial: its options of the axes that make it another model."""
+    return " ".join(name for axis, name in options.items() if axis not in ("seed", "task"))
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """The YAML as it is written; a key that is there twice is refused by its reader."""
+    if not file.is_file():
+        there = sorted(str(path) for path in file.parent.glob("*.yaml"))
+        listed = f"there are {', '.join(there)}" if there else "expected a study, for example sweeps/pretraining.yaml"
+        raise UsageError(f"{file}: no such file; {listed}{suggestion(str(file), there)}")
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise UserError(f"{file}: not readable as YAML ({' '.join(str(error).split())}); mend it there") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: is no mapping; expected a study with grid, as sweeps/pretraining.yaml is one")
+    return {str(key): value for key, value in content.items()}
+
+
+def _step(value: str) -> str | None:
+    match = re.fullmatch(r'"?<([^<>]+)>"?', value)
+    return match[1] if match else None
+
+
+def _trial(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:
+    """``<step>`` as a value becomes that step's run directory."""
+    for key in (key for key in KEPT_BACK if key in overrides):
+        raise UsageError(f"{key}: is the study's own business; leave it out: {KEPT_BACK[key]}")
+    named = {key: step for key, value in overrides.items() if (step := _step(value))}
+    for key, step in named.items():
+        if step not in before:
+            known = list(before)
+            listed = f"there are {', '.join(known)}" if known else "there is none"
+            raise UserError(f"{study.file}: {key}: <{step}> is no step of before; {listed}{suggestion(step, known)}")
+    places = {key: text(str(study.folder / step)) for key, step in named.items()}
+    part = Part(name, overrides | places, study.folder / name)
+    return Trial(name, [part], tuple(dict.fromkeys(named.values())))
+
+
+def _parts(name: str, overrides: Words, settings: Settings, folder: Path) -> list[Part]:
+    each: Sequence[tuple[str, Words]] = [("", {})]
+    if settings.seeds:
+        each = [(f"-seed{seed}", {"seed": str(seed)}) for seed in settings.seeds]
+    elif settings.folds:
+        each = [(f"-fold{n}", {"data.folds": str(settings.folds), "data.fold": str(n)}) for n in range(settings.folds)]
+    return [Part(name + ending, overrides | words, folder / (name + ending)) for ending, words in each]

@@ -1,0 +1,219 @@
+"""A worker: slots that each take a trial from the study, run its parts one after another, and say how it ended."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lungseg.errors import UserError
+from lungseg.sweep.ledger import Ledger, Row
+from lungseg.sweep.outcome import smaller, values_of
+from lungseg.sweep.process import Stop, finished, held, last_lines, run_process, words_now
+from lungseg.sweep.record import asked_to_stop
+from lungseg.sweep.report import REPORT
+from lungseg.sweep.signs import Sign, dead
+from lungseg.sweep.slots import Environment
+from lungseg.sweep.study import Study, Trial
+
+log = logging.getLogger("lungseg")
+
+NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py begins where it cannot have them
+MEMORY = "out of memory"  # how it begins where that was too small
+PRUNED = 75  # its exit code where it was told to give up
+SAVED = (130, 143)  # where somebody stopped it
+PAUSE = 2.0  # seconds between two looks for work
+CHECKED = 5.0  # and between two at the trials that run
+
+Said = Callable[[str, Row, str], None]  # what happened (began, finished, ...), to which, details
+
+
+class Worker:
+    """Of ``study``, with one thread for each slot. ``most``: end after so many trials; None: when all is done."""
+
+    def __init__(
+        self,
+        study: Study,
+        slots: list[Environment],
+        stop: Stop,
+        said: Said,
+        kind: str = "local",
+        most: int | None = None,
+    ) -> None:
+        self.study, self.slots, self.stop, self.said, self.most = study, slots, stop, said, most
+        about = {"slots": len(slots), "executor": kind}
+        self.sign = Sign(study.folder, study.settings.heartbeat, about)
+        self.ledger = Ledger(study, self.sign.name)
+        self.error: BaseException | None = None
+        self.latest: dict[str, str] = {}  # trial -> what it said last
+        self._taken, self._looked, self._open, self._lock = 0, 0.0, len(slots), threading.Lock()
+
+    def run(self) -> None:
+        """Until all is done, ``most`` were taken or ``stop`` says so. What a slot did not foresee ends all."""
+        self.sign.start()
+        threads = [threading.Thread(target=self._slot, args=(place,)) for place in self.slots]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():  # so that signals get through
+                    thread.join(0.2)
+                    self._obey()
+        finally:
+            self.sign.stop()
+        if self.error:
+            raise self.error
+
+    def _obey(self) -> None:
+        """What somebody asked of all workers."""
+        if level := asked_to_stop(self.study.folder):
+            self.stop.at_least(level)
+
+    def _slot(self, environment: Environment) -> None:
+        try:
+            while not self.stop.soon.is_set() and (self.most is None or self._taken < self.most):
+                row = self._claim()
+                if row is not None:
+                    self._work(row, environment)
+                elif self.ledger.over():
+                    return
+                else:
+                    self._look_after()
+                    self.stop.soon.wait(PAUSE)
+        except BaseException as error:
+            self.error = self.error or error
+            self.stop.at_least("now")
+        finally:
+            with self._lock:
+                self._open -= 1
+                if not self._open:
+                    self.stop.idle.set()
+
+    def _claim(self) -> Row | None:
+        with self._lock:
+            row = self.ledger.claim(self.sign.name)
+            self._taken += row is not None
+            return row
+
+    def _work(self, row: Row, environment: Environment) -> None:
+        trial = self.study.trial(row.name, self.ledger.words(row))
+        self.said("began", row, "")
+        values = []
+        for number, part in enumerate(trial.parts):
+            if not finished(part.run_dir):
+                how, reason = self._part(row, trial, number, environment)
+                if how != "finished":
+                    self._ended_early(row, trial, how, reason)
+                    return
+            try:
+                values.append(values_of(part.run_dir, self.study.objectives))
+            except UserError as error:
+                self._end(row, "failed", None, str(error))
+                return
+        means = [sum(each) / len(each) for each in zip(*values, strict=True)]
+        self._end(row, "finished", means, "")
+
+    def _part(self, row: Row, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
+        """How one run ended: finished, pruned, stopped, killed, memory, no weights, failed; and what it said."""
+        part, folder = trial.parts[number], self.study.folder
+        shrunk = self.ledger.noted(row).get("shrunk")
+        path = folder / "logs" / f"{part.name}.log"
+        start = path.stat().st_size if path.exists() else 0
+        with held(folder, part.name, self.stop) as lock:
+            if lock is None:
+                return "stopped", f"{part.run_dir}: a process from before is still at work there"
+            if finished(part.run_dir):
+                return "finished", ""
+            words = words_now(part, shrunk)
+            told = {**environment, **self._told(row, number)}
+            code = run_process(words, path, told, lock, self.stop, lambda: self._tick(row, path, start))
+        if code == 0 and not finished(part.run_dir):
+            code = 1
+        said = last_lines(path, start)
+        last = said[-1].removeprefix("error: ")
+        if code == 0 or code == PRUNED:
+            return ("pruned" if code else "finished"), ""
+        if code in SAVED:
+            return "stopped", last
+        if code < 0:
+            return "killed", f"killed by signal {-code}"
+        kinds = {NO_WEIGHTS: "no weights", MEMORY: "memory"}
+        kind = next((kind for begin, kind in kinds.items() if last.startswith(begin)), "failed")
+        return kind, last if len(said) == 1 else "\n".join(said)
+
+    def _told(self, row: Row, number: int) -> Mapping[str, str]:
+        """What a run needs to report, and its dashboard's group."""
+        group = {"WANDB_RUN_GROUP": self.study.folder.name}
+        if self.study.settings.pruner == "none":
+            return group
+        (objective,) = self.study.objectives
+        about = {
+            "storage": self.study.settings.storage, "folder": str(self.study.folder), "trial": row.trial_id,
+            "pruner": self.study.settings.pruner, "monitor": objective.name, "part": number,
+        }  # fmt: skip
+        return {**group, REPORT: json.dumps(about)}
+
+    def _tick(self, row: Row, path: Any, start: int) -> None:
+        self.latest[row.name] = last_lines(path, start)[-1]
+        if self.sign.lost.is_set():
+            log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.sign.path)
+            self.stop.at_least("kill")
+        self._look_after()
+
+    def _ended_early(self, row: Row, trial: Trial, how: str, reason: str) -> None:
+        again = row.attempt < self.study.settings.retries
+        asked = self.stop.kill if how == "killed" else self.stop.now
+        if how in ("stopped", "killed") and asked.is_set():
+            self._give_back(row, "stopped", row.attempt)
+        elif how in ("stopped", "killed") and again:
+            self._give_back(row, reason, row.attempt + 1)
+        elif how == "memory" and (less := self._less(row, trial)):
+            self._give_back(row, f"{MEMORY}: again with {' '.join(f'{k}={v}' for k, v in less.items())}", row.attempt,
+                            shrunk=less)  # fmt: skip
+        elif how == "pruned":
+            self._end(row, "pruned", None, "")
+        else:
+            tried = f" ({row.attempt + 1} times)" if how in ("stopped", "killed") and row.attempt else ""
+            self._end(row, "no weights" if how == "no weights" else "failed", None, reason + tried)
+
+    def _less(self, row: Row, trial: Trial) -> Mapping[str, str] | None:
+        """What a smaller batch sets, where that is allowed and was not tried yet."""
+        runs = [part.run_dir for part in trial.parts if not finished(part.run_dir)]
+        return smaller(runs[0], self.ledger.noted(row)) if self.study.settings.shrink and runs else None
+
+    def _end(self, row: Row, state: str, values: list[float] | None, reason: str) -> None:
+        self.latest.pop(row.name, None)
+        if self.ledger.end(row, state, values, reason):
+            self.said(state, row, reason)
+
+    def _give_back(self, row: Row, why: str, attempt: int, **attrs: Any) -> None:
+        self.latest.pop(row.name, None)
+        if self.ledger.give_back(row, why, attempt, **attrs):
+            self.said("given back", row, why)
+
+    def _look_after(self) -> None:
+        """Trials of workers that are dead wait again."""
+        with self._lock:
+            if time.monotonic() - self._looked < CHECKED:
+                return
+            self._looked = time.monotonic()
+        rescue(self.ledger, self.sign, self.said)
+
+
+def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:
+    folder, heartbeat = ledger.study.folder, ledger.study.settings.heartbeat
+    try:
+        now = sign.now()
+    except OSError:
+        return
+    for row in ledger.rows():
+        if row.state != "running":
+            continue
+        if row.worker is None:
+            gone = row.began is not None and time.time() - row.began.timestamp() > heartbeat
+        else:
+            gone = dead(folder, row.worker, now, heartbeat)
+        if gone and ledger.give_back(row, f"its worker {row.worker or ''} is gone"):
+            said("given back", row, f"its worker {row.worker or ''} is gone")
+    ledger.find_lost()
