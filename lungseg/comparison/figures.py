@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,25 @@ STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "lungseg", "font.size": 9,
 def draw(report: Report, region: str, stem: str) -> dict[str, bytes]:
     """By name, ``<stem>-means`` and ``<stem>-cases``, each as SVG and PNG, by Dice."""
     found = report.of_region(region)[0]
-    names = [_escaped(arm.name) for arm in report.arms]
+    names = [escaped(arm.name) for arm in report.arms]
     places = [int(place) for place in found.ranking.order[:MOST]]
+    return saved(
+        {f"{stem}-means": lambda: means(found, names, places), f"{stem}-cases": lambda: cases(found, names, places)}
+    )
+
+
+def saved(figures: Mapping[str, Callable[[], Figure]]) -> dict[str, bytes]:
+    """``<name>.svg`` and ``<name>.png`` of each; equal figures give equal files."""
     drawn = {}
     with rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of letters that the font lacks, of names that leave no room
-        for name, figure in (("means", means(found, names, places)), ("cases", cases(found, names, places))):
+        for name, draw in figures.items():
+            figure = draw()
             for ending in ("svg", "png"):
                 metadata = {"Date": None} if ending == "svg" else {"Software": None}
                 content = io.BytesIO()
                 figure.savefig(content, format=ending, dpi=200, metadata=metadata)
-                drawn[f"{stem}-{name}.{ending}"] = content.getvalue()
+                drawn[f"{name}.{ending}"] = content.getvalue()
     return drawn
 
 
@@ -80,6 +89,6 @@ def _label(found: Analysis) -> str:
     return f"{found.kind.name} of the {found.kind.region}" + (f" ({found.kind.unit})" if found.kind.unit else "")
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """A dollar would begin a formula."""
     return (name if len(name) < 46 else name[:45] + "…").replace("$", r"\$")
