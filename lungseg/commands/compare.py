@@ -9,10 +9,13 @@ from pathlib import Path
 
 from lungseg.comparison.album import BUDGET, album
 from lungseg.comparison.figures import draw
-from lungseg.comparison.gathering import Wanted, gather
+from lungseg.comparison.gathering import NothingToCompareError, Wanted, gather
 from lungseg.comparison.group import group
 from lungseg.comparison.page import page
 from lungseg.comparison.report import Report, csv_rows, report
+from lungseg.comparison.search import FILE, read_search
+from lungseg.comparison.search_figures import draw_search
+from lungseg.comparison.search_report import sentence
 from lungseg.comparison.subgroups import subgroup_rows
 from lungseg.comparison.tables import latex, markdown, text
 from lungseg.config import suggestion
@@ -42,7 +45,16 @@ def compare_words(words: Sequence[str], wandb: bool = False) -> int:
         pictures=_megabytes(values.get("pictures", str(BUDGET))),
         wandb=wandb,
         words=words,
+        search=_search_in(places),
     )
+
+
+def _search_in(places: Sequence[Path]) -> Path | None:
+    """What a search left directly within a place; a page shows one."""
+    found = list(dict.fromkeys(place / FILE for place in places if (place / FILE).is_file()))
+    if len(found) > 1:
+        log.info("of the searches, the first is shown: %s", found[0])
+    return found[0] if found else None
 
 
 def _values(words: Sequence[str]) -> dict[str, str]:
@@ -88,18 +100,31 @@ def compare(
     pictures: float = BUDGET,
     wandb: bool = False,
     words: Sequence[str] = (),
+    search: Path | None = None,
 ) -> int:
-    """Everything is worked out before anything is written; the page comes last."""
+    """Everything is worked out before anything is written; the page comes last.
+
+    ``search``: a ``search.json`` whose section the page gets; with it, runs that cannot be compared leave that alone.
+    """
     _require_folder(out)
-    groups = group(gather(places, wanted or Wanted()), common)
+    command = ["lungseg", "compare", *(words or [*map(str, places), f"out={out}"])]
+    searched = None if search is None else read_search(search)
+    try:
+        groups = group(gather(places, wanted or Wanted()), common)
+    except NothingToCompareError as error:
+        if search is None:
+            raise
+        log.info("%s\n", error)
+        return search_page(search, out, title=title, command=command)
     reports = [report(one) for one in groups]
     for one in reports:
         log.info("%s", text(one))
     albums = [album(one, pictures / len(reports)) for one in reports]
-    command = ["lungseg", "compare", *(words or [*map(str, places), f"out={out}"])]
     heading = title or _title(reports)
-    whole = page(reports, albums, heading, command)
-    _write(reports, out, whole)
+    whole = page(reports, albums, heading, command, searched)
+    if searched is not None:
+        log.info("\n%s", sentence(searched).replace("**", ""))
+    _write(reports, out, whole, {} if searched is None else draw_search(searched))
     if wandb:
         from lungseg.comparison.wandb_table import send
 
@@ -110,9 +135,22 @@ def compare(
     return 0
 
 
-def _write(reports: Sequence[Report], out: Path, whole: str) -> None:
+def search_page(search: Path, out: Path, *, title: str | None = None, command: Sequence[str] = ()) -> int:
+    """The page and the figures of a search alone, where no two of its trials can be compared as runs."""
+    _require_folder(out)
+    found = read_search(search)
+    heading = title or f"Search: {search.resolve().parent.name}"
+    whole = page([], [], heading, command or ["lungseg", "compare", str(search.parent), f"out={out}"], found)
+    log.info("%s", sentence(found).replace("**", ""))
+    _write_figures(draw_search(found), out)
+    write_atomically(out / "comparison.html", whole)
+    log.info("%-9s %s", "figures", out / "figures")
+    log.info("\n%-9s %s", "page", out / "comparison.html")
+    return 0
+
+
+def _write(reports: Sequence[Report], out: Path, whole: str, figures: dict[str, bytes]) -> None:
     texts = {"comparison.md": markdown(reports), "comparison.tex": latex(reports)}
-    figures: dict[str, bytes] = {}
     for one in reports:
         for region in one.group.table.regions:
             figures |= draw(one, region, _stem(one, region))
@@ -122,10 +160,14 @@ def _write(reports: Sequence[Report], out: Path, whole: str) -> None:
     )
     for name, content in texts.items():
         write_atomically(out / name, content)
+    _write_figures(figures, out)
+    write_atomically(out / "comparison.html", whole)
+
+
+def _write_figures(figures: Mapping[str, bytes], out: Path) -> None:
     for name, drawn in figures.items():
         with replaced(out / "figures" / name) as partial:
             partial.write_bytes(drawn)
-    write_atomically(out / "comparison.html", whole)
 
 
 def _require_folder(out: Path) -> None:

@@ -14,6 +14,10 @@ log = logging.getLogger("lungseg")
 DEEPEST = 4  # folders below a place that are searched for runs
 
 
+class NothingToCompareError(UserError):
+    """There are fewer than two runs that could be paired; what is there is fine."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """``evaluation``: the name of a judgement that each run has; None: its own test. ``tuned``: see ``read_cases``."""
@@ -38,7 +42,7 @@ def gather(places: Sequence[Path], wanted: Wanted) -> list[Entry]:
     if len(entries) < 2:
         found = f"only {next(iter(entries.values())).run.path}" if entries else "none"
         said = " ".join(map(str, dict.fromkeys(places)))
-        raise UserError(f"{said}: holds {found} to compare; at least 2 different judged runs are needed")
+        raise NothingToCompareError(f"{said}: holds {found} to compare; at least 2 different judged runs are needed")
     return list(entries.values())
 
 

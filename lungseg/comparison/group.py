@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.comparison.entry import Entry
+from lungseg.comparison.gathering import NothingToCompareError
 from lungseg.comparison.table import CaseTable
 from lungseg.data.case import short_checksum
 from lungseg.data.split import seen_images
@@ -60,7 +61,9 @@ def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
     several = {key: found for key, found in by_test.items() if len(found) > 1}
     if not several:
         said = "; ".join(f"{found[0].run.path}: {_about(key)}" for key, found in list(by_test.items())[:4])
-        raise UserError(f"no two of these runs have the same task and test data, so nothing can be compared: {said}")
+        raise NothingToCompareError(
+            f"no two of these runs have the same task and test data, so nothing can be compared: {said}"
+        )
     for key, found in by_test.items():
         if len(found) == 1:
             log.info("left out: %s is the only run with %s", found[0].run.path, _about(key))

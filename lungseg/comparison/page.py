@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from lungseg.comparison.album import text
 from lungseg.comparison.payload import group_data, plain, run_data
 from lungseg.comparison.report import Report
+from lungseg.comparison.search import Search
+from lungseg.comparison.search_report import search_data
 
-SCRIPTS = ("core", "result", "strip", "scatter", "gallery", "case", "groups", "probabilities", "runs", "start")
+SCRIPTS = ("result", "strip", "scatter", "gallery", "case", "groups", "probabilities", "runs", "choices")
+SEARCH_SCRIPTS = ("search", "search_trial", "search_course", "search_curves", "search_space")
+DIALOG = '<dialog id="case" aria-labelledby="case-name"><div id="case-inside"></div></dialog>'
 STEPS = 65534  # of 16 bits, without the one that says NaN
 CITE = """@software{lungseg,
   title = {lungseg: experiments in segmenting lungs and COVID-19 infection, judged honestly},
@@ -25,8 +29,17 @@ CITE = """@software{lungseg,
 }"""
 
 
-def page(reports: Sequence[Report], albums: Sequence[Mapping[int, str]], title: str, command: Sequence[str]) -> str:
-    """The whole file. Names are data in it, never markup: what they hold is shown, not run."""
+def page(
+    reports: Sequence[Report],
+    albums: Sequence[Mapping[int, str]],
+    title: str,
+    command: Sequence[str],
+    search: Search | None = None,
+) -> str:
+    """The whole file. Names are data in it, never markup: what they hold is shown, not run.
+
+    Without reports it is of the search alone.
+    """
     entries = [entry for report in reports for entry in report.group.entries]
     places = {id(entry): place for place, entry in enumerate(entries)}
     data = {
@@ -38,25 +51,47 @@ def page(reports: Sequence[Report], albums: Sequence[Mapping[int, str]], title: 
             group_data(report, [places[id(entry)] for entry in report.group.entries], album)
             for report, album in zip(reports, albums, strict=True)
         ],
+        "search": None if search is None else search_data(search),
     }
     blocks = [f'<script type="application/json" id="data">{_inert(json.dumps(plain(data), allow_nan=False))}</script>']
     for number, (report, album) in enumerate(zip(reports, albums, strict=True)):
         for name, digits in _columns(report).items():
             blocks.append(_block(f"scores-{number}-{name}", _packed(report.group.scores[name].T, digits)))
         blocks += [_block(f"picture-{number}-{case}", content) for case, content in album.items()]
-    folder = resources.files("lungseg.comparison") / "page"
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    script = "".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    parts = {
-        "style_hash": _hash(style),
-        "script_hash": _hash(script),
-        "title": html.escape(title),
+    return _filled(
+        _parts(bool(reports), search is not None) | {"title": html.escape(title), "blocks": "\n".join(blocks)}
+    )
+
+
+def _parts(compared: bool, searched: bool) -> dict[str, str]:
+    """Of the page's frame: only what it needs."""
+    sections = [
+        *(["verdict"] if compared else []),
+        *(["search"] if searched else []),
+        *(["comparison"] if compared else []),
+    ]
+    scripts = ["core", *(SCRIPTS if compared else ()), *(SEARCH_SCRIPTS if searched else ()), "start"]
+    style = _asset("style.css") + (_asset("search.css") if searched else "")
+    script = "".join(_asset(f"{name}.js") for name in scripts)
+    return {
         "style": style,
-        "blocks": "\n".join(blocks),
+        "style_hash": _hash(style),
         "script": script,
+        "script_hash": _hash(script),
+        "first": sections[0],
+        "sections": "".join(_asset(f"{name}.html") for name in sections),
+        "choices": _asset("choices.html") if compared else "",
+        "dialog": DIALOG if compared else "",
+        "instead": "comparison.md beside it has the same table as text." if compared else "see the figures beside it.",
     }
-    whole = (folder / "page.html").read_text(encoding="utf-8")
-    pieces = whole.split("{{")
+
+
+def _asset(name: str) -> str:
+    return (resources.files("lungseg.comparison") / "page" / name).read_text(encoding="utf-8")
+
+
+def _filled(parts: Mapping[str, str]) -> str:
+    pieces = _asset("page.html").split("{{")
     return pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
 
 

@@ -141,6 +141,16 @@ function chooseMetric(id) {
   state.down = metric().better > 0;
 }
 
+function copyable(text) {
+  const button = el("button", { type: "button" }, "Copy");
+  button.onclick = async () => {
+    try { await navigator.clipboard.writeText(text); } catch { getSelection().selectAllChildren(button.nextSibling); }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  };
+  return el("div", { className: "copyable" }, button, el("pre", { tabIndex: 0 }, text));
+}
+
 function tip(text, event) {
   const box = $("tip");
   box.hidden = !text;
@@ -162,6 +172,11 @@ function canvas(node, height) {
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.font = "12.5px system-ui, sans-serif";
   return { pen, width, height };
+}
+
+function cut(pen, text, room) {
+  while (text.length > 3 && pen.measureText(text).width > room) text = text.slice(0, -2).replace(/…$/, "") + "…";
+  return text;
 }
 
 // But for the noise of floating point.

@@ -39,16 +39,6 @@ function drawConfigs() {
   $("settings").replaceChildren(el("thead", {}, head), el("tbody", {}, ...(rows.length ? rows : [none])));
 }
 
-function copyable(text) {
-  const button = el("button", { type: "button" }, "Copy");
-  button.onclick = async () => {
-    try { await navigator.clipboard.writeText(text); } catch { getSelection().selectAllChildren(button.nextSibling); }
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  };
-  return el("div", { className: "copyable" }, button, el("pre", { tabIndex: 0 }, text));
-}
-
 function drawReproduce() {
   const parts = [];
   for (const arm of shownArms()) {

@@ -121,9 +121,4 @@ function box(pen, found, middle, y) {
   pen.strokeRect(middle - 13, y(found.mean) - 2.5, 26, 5);
 }
 
-function cut(pen, text, room) {
-  while (text.length > 3 && pen.measureText(text).width > room) text = text.slice(0, -2).replace(/…$/, "") + "…";
-  return text;
-}
-
 sections.push(drawStrip);
