@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from lungseg.comparison.figures import COLOURS, escaped, saved
 from lungseg.comparison.search import Parameter, Search
@@ -48,6 +49,7 @@ def history(search: Search) -> Figure:
         mean = float(np.mean(search.retrained.values))
         axis.axhline(mean, color="black", linewidth=1, linestyle="--", label="best, retrained")
     axis.set(xlabel="trial", ylabel=escaped(objective.name))
+    _fence(axis, values, objective.maximize)
     axis.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside upper left", ncols=5, frameon=False, fontsize=8)
     return figure
@@ -89,12 +91,14 @@ def slices(search: Search) -> Figure:
     across = min(len(parameters), ACROSS)
     down = math.ceil(len(parameters) / across)
     figure = Figure(figsize=(0.8 + 2.1 * across, 0.4 + 2.1 * down), layout="constrained")
+    values = np.array([(trial.values or [])[0] for trial in search.complete], np.float64)
     axes: Any = figure.subplots(down, across, sharey=True, squeeze=False)
     for place, axis in enumerate(axes.flat):
         if place >= len(parameters):
             axis.set_visible(False)
             continue
         _slice(axis, parameters[place], search)
+        _fence(axis, values, search.objectives[0].maximize)
         if place % across == 0:
             axis.set_ylabel(escaped(search.objectives[0].name))
     return figure
@@ -116,6 +120,16 @@ def _slice(axis: Axes, parameter: Parameter, search: Search) -> None:
                  rasterized=len(there) > 400)  # fmt: skip
     axis.set_xlabel(escaped(parameter.name))
     axis.grid(alpha=0.3)
+
+
+def _fence(axis: Axes, values: NDArray[np.float64], maximize: bool) -> None:
+    """Values that are far worse than most leave no room for the rest: they are off the axis."""
+    gains = values if maximize else -values
+    low, high = np.quantile(gains, [0.25, 0.75])
+    fence = low - 3 * (high - low)
+    if len(gains) >= 5 and high > low and gains.min() < fence:
+        kept = values[gains >= fence]
+        axis.set_ylim(kept.min() - 0.06 * np.ptp(kept), kept.max() + 0.06 * np.ptp(kept))
 
 
 def _axis_name(search: Search, k: int) -> str:

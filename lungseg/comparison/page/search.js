@@ -92,7 +92,7 @@ function fenced(values, better) {
   const sorted = values.filter(defined).map((value) => value * better).sort((a, b) => a - b);
   const at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
   const fence = at(0.25) - 3 * (at(0.75) - at(0.25));
-  return sorted.length < 8 || equal(at(0.25), at(0.75)) ? values : values.filter((value) => defined(value) && value * better >= fence);
+  return sorted.length < 5 || equal(at(0.25), at(0.75)) ? values : values.filter((value) => defined(value) && value * better >= fence);
 }
 
 // Two layers: all trials, and above them those that are pointed at and chosen. A view has a base, an over and a find.

@@ -25,7 +25,8 @@ function chartFrame(pen, { left, right, top, bottom }, { x, y, across, up }) {
     pen.stroke();
     pen.fillText(text, left - 7, level + 4);
   }
-  const marks = x.marks(right - left > 500 ? 8 : 4);
+  const crowded = x.choices && (right - left) / x.choices.length < 30;
+  const marks = crowded ? [[0.5, `${x.choices.length} choices`]] : x.marks(right - left > 500 ? 8 : 4);
   const step = (right - left) / Math.max(marks.length, 1);
   for (const [share, text] of marks) {
     const said = x.choices ? cut(pen, text, step - 6) : text;
@@ -40,6 +41,8 @@ function chartFrame(pen, { left, right, top, bottom }, { x, y, across, up }) {
   pen.fillText(cut(pen, up, right - 6), 2, 13);
 }
 
+// Room for the words at an upward axis.
+const beside = (pen, y) => Math.max(38, ...y.marks(5).map(([, text]) => pen.measureText(text).width + 12));
 const upward = (one) => `${one.name} (${one.better > 0 ? "higher" : "lower"} is better)`;
 
 function pathOf(pen, points, ink, width) {
@@ -63,13 +66,13 @@ const INKS = { complete: () => COLOURS[theme()][0], pruned: () => "#8f8f9a", fai
 function drawHistory(pen, width, height) {
   const [objective] = SEARCH.objectives;
   const again = SEARCH.retrained;
-  const area = { left: 52, right: width - (again ? 84 : 12), top: 26, bottom: height - 62 };
   const values = SEARCH.trials.map((trial) => valueOf(trial) ?? lastOf(trial));
   const y = scaleOf(fenced([...values, ...(again ? again.all : [])], objective.better).filter(defined), { room: 0.06 });
+  const area = { left: beside(pen, y), right: width - (again ? 84 : 12), top: 26, bottom: height - 62 };
   const x = scaleOf([0, Math.max(...SEARCH.trials.map((trial) => trial.number), 1)], { room: 0.015 });
   const toX = (number) => area.left + x.at(number) * (area.right - area.left);
   const toY = (value) => area.bottom - y.at(value) * (area.bottom - area.top);
-  chartFrame(pen, { ...area, bottom: area.bottom }, { x: { ...x, marks: () => [] }, y, across: "", up: upward(objective) });
+  chartFrame(pen, area, { x: { ...x, marks: () => [] }, y, across: "", up: upward(objective) });
   chartFrame(pen, { ...area, bottom: height - 38 }, { x, y: { marks: () => [] }, across: "trial", up: "" });
   bestSoFar(pen, toX, toY, area.right, objective.better);
   course.points = SEARCH.trials.map((trial, place) => [toX(trial.number), defined(values[place]) ? toY(values[place]) : height - 48, place]);
@@ -130,10 +133,10 @@ function drawAgain(pen, again, area, toX, toY) {
 }
 
 function drawFront(pen, width, height) {
-  const area = { left: 56, right: width - 14, top: 26, bottom: height - 40 };
   const trials = SEARCH.trials.map((trial, place) => [trial, place]).filter(([trial]) => trial.state === "complete");
   const [one, two] = SEARCH.objectives;
   const [x, y] = [0, 1].map((at) => scaleOf(fenced(trials.map(([trial]) => trial.values[at]), SEARCH.objectives[at].better), { room: 0.05 }));
+  const area = { left: beside(pen, y), right: width - 14, top: 26, bottom: height - 40 };
   const to = (values) => [area.left + x.at(values[0]) * (area.right - area.left), area.bottom - y.at(values[1]) * (area.bottom - area.top)];
   chartFrame(pen, area, { x, y, across: upward(one), up: upward(two) });
   const front = SEARCH.front.map((number) => SEARCH.trials.find((trial) => trial.number === number)).sort((a, b) => a.values[0] - b.values[0]);

@@ -1,7 +1,6 @@
 // Which parameters mattered, and how the trials learnt.
 function drawImportances() {
   const shares = SEARCH.importances;
-  $("importance-block").hidden = !SEARCH.parameters.length || !SEARCH.trials.length;
   if (!shares) {
     $("importances-note").textContent = "Not known: it takes more complete trials, or a search that tells it.";
     return;
@@ -20,12 +19,12 @@ function drawImportances() {
 const learning = { points: [], lines: [], height: () => (innerWidth > 720 ? 320 : 280), find: (...at) => closest(learning.points, ...at) };
 
 learning.base = (pen, width, height) => {
-  const area = { left: 52, right: width - 14, top: 26, bottom: height - 40 };
-  const all = SEARCH.trials.flatMap((trial) => trial.curve);
+    const all = SEARCH.trials.flatMap((trial) => trial.curve);
   const [{ name, better }] = SEARCH.objectives;
   const several = SEARCH.objectives.length > 1;
   const x = scaleOf(all.map(([step]) => step), { room: 0.01 });
   const y = scaleOf(fenced(all.map(([, value]) => value), better), { room: 0.05 });
+  const area = { left: beside(pen, y), right: width - 14, top: 26, bottom: height - 40 };
   chartFrame(pen, area, { x, y, across: "epoch", up: several ? "as reported while training" : upward({ name, better }) });
   const to = ([step, value]) => [area.left + x.at(step) * (area.right - area.left), area.bottom - y.at(value) * (area.bottom - area.top)];
   learning.lines = SEARCH.trials.map((trial) => trial.curve.map(to));
@@ -60,6 +59,7 @@ learning.over = (pen, place, ink) => {
   spot(pen, ...line[line.length - 1], ink, 4.5);
 };
 
+$("importance-block").hidden = !SEARCH.parameters.length || !SEARCH.trials.length;
 $("trial-curves-block").hidden = !SEARCH.trials.some((trial) => trial.curve.length);
 if (!$("trial-curves-block").hidden) mount($("trial-curves"), "Learning curves of all trials", learning);
 hunt.views.push({ layers: null, base: drawImportances });

@@ -55,7 +55,8 @@ function drawAxis(pen, scale, axis, at, { upright, width, step }) {
   const room = upright ? (last ? 62 : step - 12) : 0;
   const marks = scale.marks(upright ? 5 : 3);
   if (scale.gap) marks.push([null, scale.better ? "no value" : "not set"]);
-  const all = upright || !scale.choices || marks.length < 5 ? marks : [];
+  const every = Math.ceil(marks.length / 14);
+  const all = upright ? marks.filter(([share], n) => share === null || n % every === 0) : !scale.choices || marks.length < 6 ? marks : marks.filter(([share]) => share === null);
   for (const [share, text] of all) {
     const [x, y] = at(axis, share);
     if (upright) plate(pen, cut(pen, text, room), x + 6, y + 4, "left");
@@ -70,7 +71,7 @@ function drawAxis(pen, scale, axis, at, { upright, width, step }) {
   const [x, y] = at(axis, upright ? 1 : 0);
   if (upright) {
     const edge = axis === 0 ? "left" : last ? "right" : "center";
-    plate(pen, cut(pen, name, 2 * step - 16), axis === 0 ? 2 : last ? width - 2 : x, axis % 2 ? 16 : 34, edge, css("--ink"));
+    plate(pen, cut(pen, name, (edge === "center" ? 1.4 : 1.3) * step - 8), axis === 0 ? 2 : last ? width - 2 : x, axis % 2 ? 16 : 34, edge, css("--ink"));
   } else plate(pen, cut(pen, name, width - 20), 8, y - 9, "left", css("--ink"));
   pen.font = "12.5px system-ui, sans-serif";
 }
@@ -112,14 +113,14 @@ parallel.find = (x, y, reach) => {
 };
 
 function slice(place) {
-  const view = { points: [], height: () => 210, find: (...at) => closest(view.points, ...at), over: (...args) => spots(view.points, ...args) };
+  const view = { points: [], height: () => (innerWidth > 720 ? 210 : 170), find: (...at) => closest(view.points, ...at), over: (...args) => spots(view.points, ...args) };
   view.base = (pen, width, height) => {
     const { name, log, choices } = SEARCH.parameters[place];
     const shown = hunt.ranked.filter((one) => hunt.goodness[one] !== null).reverse();
     const objective = SEARCH.objectives[hunt.objective];
     const x = scaleOf(shown.map((one) => SEARCH.trials[one].params[place]), { log, choices, room: 0.04 });
     const y = scaleOf(fenced(shown.map((one) => valueOf(SEARCH.trials[one])), objective.better).filter(defined), { room: 0.06 });
-    const area = { left: 46, right: width - (x.gap ? 58 : 8), top: 28, bottom: height - 26 };
+    const area = { left: beside(pen, y), right: width - (x.gap ? 58 : 8), top: 28, bottom: height - 26 };
     chartFrame(pen, area, { x, y, across: "", up: "" });
     pen.fillStyle = css("--ink");
     pen.font = "600 12.5px system-ui, sans-serif";

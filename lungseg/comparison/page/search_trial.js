@@ -101,7 +101,7 @@ function drawSearch() {
 
 function startSearch() {
   const several = SEARCH.objectives.length > 1;
-  $("search-sentence").replaceChildren(...SEARCH.sentence.split("**").map((part, place) => (place % 2 ? el("b", {}, part) : part)));
+  $("search-sentence").replaceChildren(...SEARCH.sentence.replaceAll(" ± ", "\u00a0±\u00a0").split("**").map((part, place) => (place % 2 ? el("b", {}, part) : part)));
   if (SEARCH.retrain) $("search-retrain").replaceChildren(copyable(SEARCH.retrain));
   $("search-note").textContent = SEARCH.trials.length ? "Point at a trial to see it in every picture, click to keep it in view below; in a picture that has the focus, the left and right keys go from trial to trial." : "";
   $("search-choices").hidden = !several;
