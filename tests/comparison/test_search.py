@@ -218,6 +218,7 @@ def test_the_figure_of_the_front_joins_it_by_steps(tmp_path):
     assert len(dots.get_xdata()) == len(search.best)
     moves = np.diff(np.stack([steps.get_xdata(), steps.get_ydata()]), axis=1)
     assert ((moves == 0).sum(axis=0) >= 1).all()
+    assert list(steps.get_xdata()[1::2]) == list(steps.get_xdata()[:-2:2])  # to be found at the same cost, no better
 
 
 @pytest.mark.parametrize(
@@ -304,6 +305,17 @@ def test_every_trial_has_its_place_in_the_course(visit, made):  # noqa: F811
     assert page.locator(".importance").count() == 4
     assert "of 1 it is not known" in page.locator("#importances-note").inner_text().lower()
     assert page.locator("#bar").is_hidden()  # nothing to go to
+    assert page.locator("#objective").is_hidden()  # nothing to choose
+    absent = page.evaluate(
+        """() => {
+          const axis = SEARCH.parameters.findIndex((one) => one.name === "loss.alpha");
+          const lacks = (place) => SEARCH.trials[place].params[axis] === null;
+          return parallel.drawn.map((place) => [lacks(place), parallel.lines[place][axis][1]]);
+        }"""
+    )
+    levels = {level for lacks, level in absent if lacks}
+    assert len(levels) == 1
+    assert max(level for lacks, level in absent if not lacks) < min(levels)
 
 
 def middle(page, place):
@@ -378,6 +390,9 @@ def test_the_front_is_marked_and_every_point_tells_its_trial(visit, made):  # no
     assert f"{len(expected)} on the front" in page.locator("#course-legend").inner_text()
     assert page.evaluate("course.points.length") == len(complete)
     assert page.evaluate("course.steps.length") == 2 * len(expected) - 1
+    steps = np.array(page.evaluate("course.steps"))  # pixels, down
+    assert np.allclose(steps[1::2, 0], steps[:-2:2, 0])  # a corner is no better than what was found
+    assert np.allclose(steps[1::2, 1], steps[2::2, 1])
     for number in expected:
         x, y = page.evaluate("(n) => course.points.find((one) => SEARCH.trials[one[2]].number === n)", number)[:2]
         page.locator("#course .view").click(position={"x": x, "y": y})
