@@ -4,32 +4,34 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from lungseg import cluster
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
-from lungseg.orphan import end_with_parent
 from lungseg.program import main
 
 
 def job(cfg: DictConfig) -> None:
-    """Refuse what can be known to fail; only then import what is heavy."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN and cfg.trainer.devices not in (1, "1"):
+    """Refuse what can be known to fail; only then import what is heavy. Ranks but the first are told what to do."""
+    here, hydra = cluster.place(), HydraConfig.get()
+    if here.rank > 0:
+        from lungseg.following import follow
+
+        raise SystemExit(follow())
+    if hydra.mode == RunMode.MULTIRUN and cfg.trainer.devices not in (1, "1") and here.ranks == 1:
         raise UsageError(
-            f"trainer.devices={cfg.trainer.devices} with -m: each process of a run would start the whole grid again; "
-            "use one device per run (trainer.devices=1), or start each run by a command of its own"
+            f"trainer.devices={cfg.trainer.devices} with -m: the runs of a grid have one device each here; use "
+            "trainer.devices=1, start each run by a command of its own, or leave the ranks to "
+            "hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=DEVICES"
         )
     if hydra.mode == RunMode.MULTIRUN and (cfg.resume or cfg.run_dir):
         key = "resume" if cfg.resume else "run_dir"
         raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
-    from lungseg.memory import told_out_of_memory
     from lungseg.training import train
 
-    with told_out_of_memory(cfg.data.batch_size):
-        train(cfg, hydra.overrides.task)
+    train(cfg, hydra.overrides.task)
 
 
 if __name__ == "__main__":
-    end_with_parent()
     main(job, "train")

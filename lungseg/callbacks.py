@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 
+from lungseg import output
 from lungseg.data.dataset import CaseDataset
 from lungseg.evaluation.cases import count
 from lungseg.files import replaced
@@ -72,10 +73,14 @@ class EpochLoss(Callback):
         self.total = torch.zeros(2, dtype=torch.float64)  # loss times images, images
 
     def state_dict(self) -> dict[str, Any]:
-        return {"total": self.total.tolist()}
+        """Of all ranks: each makes the checkpoint, though one writes it."""
+        total = self.total.clone()
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(total)
+        return {"total": total.tolist()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.total = torch.tensor(state_dict["total"], dtype=torch.float64)
+        self.total = torch.tensor(state_dict["total"] if output.rank() == 0 else [0.0, 0.0], dtype=torch.float64)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.total = torch.zeros(2, dtype=torch.float64)

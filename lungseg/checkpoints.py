@@ -3,11 +3,9 @@
 import io
 import math
 import pickle
-import signal
 import time
 import zipfile
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,6 +17,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lungseg.errors import Stopped, UserError
 from lungseg.files import replaced
 from lungseg.runs import Run
+from lungseg.signals import Signals
+
+DUE = 1  # a checkpoint is; less than any signal that is ours
 
 
 class AtomicIO(TorchCheckpointIO):
@@ -60,18 +61,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 class KeepCheckpoints(Checkpoint):
     """``best.ckpt`` by ``monitor`` (larger is better) and ``last.ckpt`` for going on.
 
-    ``last.ckpt`` is written after each epoch, every ``minutes`` within one, and on Ctrl-C or SIGTERM, always between
-    two optimizer steps; then the run stops with ``Stopped``.
+    ``last.ckpt`` is written after each epoch, every ``minutes`` within one, and on a signal, always between two
+    optimizer steps; then the run stops with ``Stopped``, on all ranks with the same signal.
     """
 
-    def __init__(self, run: Run, monitor: str, minutes: float) -> None:
-        self.run, self.monitor, self.minutes = run, monitor, minutes
+    def __init__(self, run: Run, monitor: str, minutes: float, signals: Signals) -> None:
+        self.run, self.monitor, self.minutes, self.signals = run, monitor, minutes, signals
         self.best_score, self.best_epoch = -math.inf, -1
         self.pending_plateau: float | None = None
-        self.signal: int | None = None
-        self.stopping = False
+        self.stopping = 0  # the signal's number
         self._saved_at = time.monotonic()
-        self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -91,30 +90,23 @@ class KeepCheckpoints(Checkpoint):
                 if isinstance(config.scheduler, ReduceLROnPlateau):
                     config.scheduler.step(self.pending_plateau)
             self.pending_plateau = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._remember)
+        self.signals.take()
+        self.signals.remembered = True
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
-        print("\nstopping at the next safe point (again: at once, without saving)", flush=True)
+        self.signals.remembered = False
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # the epoch's own checkpoint follows, or half a step is open
-        stop = _any_rank(trainer, self.signal is not None)
-        if stop or _any_rank(trainer, time.monotonic() - self._saved_at > 60 * self.minutes):
+        due = DUE if time.monotonic() - self._saved_at > 60 * self.minutes else 0
+        asked = _most(trainer, self.signals.number or due)
+        if asked:
             self._save_last(trainer)
-        if stop:
-            self._stop()
+        if asked > DUE:
+            self._stop(asked)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """After validation, and after every other callback."""
@@ -130,28 +122,29 @@ class KeepCheckpoints(Checkpoint):
         self.pending_plateau = score
         self._save_last(trainer)
         self.pending_plateau = None
-        self.stopping = _any_rank(trainer, self.signal is not None)
+        self.stopping = _most(trainer, self.signals.number or 0)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Where a signal came in an epoch's last step: only now are the epoch's numbers written."""
         if self.stopping:
-            self._stop()
+            self._stop(self.stopping)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.stopping:
-            self._stop()
+            self._stop(self.stopping)
 
     def _save_last(self, trainer: pl.Trainer) -> None:
         trainer.save_checkpoint(self.run.last)
         self._saved_at = time.monotonic()
 
-    def _stop(self) -> None:
-        number = self.signal or signal.SIGTERM
+    def _stop(self, number: int) -> None:
         raise Stopped(f"stopped, state saved; go on by: python train.py resume={self.run.path}", number)
 
 
-def _any_rank(trainer: pl.Trainer, flag: bool) -> bool:
-    """True on every rank if true on one, so that all save and stop together."""
+def _most(trainer: pl.Trainer, value: int) -> int:
+    """The largest of all ranks' values, so that all save and stop together."""
     if trainer.world_size == 1:
-        return flag
-    return bool(trainer.strategy.reduce_boolean_decision(flag, all=False))
+        return value
+    most = torch.tensor(float(value), device=trainer.strategy.root_device)
+    torch.distributed.all_reduce(most, op=torch.distributed.ReduceOp.MAX)
+    return int(most)

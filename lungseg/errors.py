@@ -19,11 +19,15 @@ class UsageError(UserError):
 
 
 class Stopped(UserError):  # noqa: N818
-    """Ctrl-C or SIGTERM: the state is saved, the message says how to go on."""
+    """A signal: the state is saved, the message says how to go on. Never exit code 0: the work is not done."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
+        self.signal = signal_number
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Stopped, (str(self), self.signal)  # from a job that was started elsewhere
 
 
 class Pruned(UserError):  # noqa: N818

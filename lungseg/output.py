@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from lungseg import cluster
+
 LIBRARIES = ("pytorch_lightning", "lightning_fabric")
 NOISE = (  # true of this program by design, of no use to its user
     ".*does not have many workers.*",
@@ -25,11 +27,12 @@ NOISE = (  # true of this program by design, of no use to its user
 
 def rank() -> int:
     """Of this process among those of the run, also before a trainer exists."""
-    return int(getattr(rank_zero_only, "rank", 0))
+    return cluster.place().rank
 
 
 def to_screen() -> None:
     """Rank zero's messages to standard output; the libraries' warnings to the log file alone."""
+    setattr(rank_zero_only, "rank", rank())  # noqa: B010 - which guesses from SLURM's variables that srun was used
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
     log = logging.getLogger("lungseg")

@@ -13,9 +13,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lungseg import cluster
 from lungseg.config import CONF
-from lungseg.errors import UsageError, UserError
+from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.usage import explain
+
+SUBMITIT = "SUBMITIT_EXECUTOR"  # in the environment of its jobs
 
 
 def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
@@ -30,6 +33,9 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
     def guarded(config: DictConfig) -> None:
         grid = HydraConfig.get().mode == RunMode.MULTIRUN
         name = " ".join(HydraConfig.get().overrides.task)
+        if SUBMITIT in os.environ:
+            _elsewhere(job, config)
+            return
         if grid:
             print(f"\n== run {HydraConfig.get().job.num + 1} of the grid: {name}", flush=True)
         with _one_line_errors(config_name, arguments):
@@ -50,6 +56,21 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
         raise SystemExit(1)
 
 
+def _elsewhere(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
+    """In a job that submitit has started: only an exception finds its way back to the one who waits for the grid."""
+    try:
+        job(config)
+    except Stopped as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code) from None
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise UserError(str(error)) from None  # Hydra says which run it was
+    except SystemExit as error:  # a rank that is not the first: rank zero says what failed
+        if int(error.code or 0) > 128:
+            raise
+
+
 def _grid_first(arguments: Sequence[str]) -> list[str]:
     """``-m`` before the overrides, where Hydra wants it, wherever it was written."""
     grid = [word for word in arguments if word in ("-m", "--multirun")]
@@ -63,9 +84,17 @@ def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if "traceback=true" in [argument.lower() for argument in arguments]:
             raise
+        if cluster.place().rank > 0 and not isinstance(error, Stopped):
+            raise SystemExit(getattr(error, "exit_code", 2)) from None  # rank zero says it: the command is the same
         usage = not isinstance(error, UserError)
         print(f"error: {explain(error, config_name, arguments) if usage else error}", file=sys.stderr)
         raise SystemExit(getattr(error, "exit_code", 2)) from None
+    except Exception as error:
+        if not type(error).__module__.startswith("submitit") or "traceback=true" in arguments:
+            raise
+        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        print(f"error: a job of the grid ended without a result: {lines[0]}", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,16 +1,23 @@
 """A Lightning trainer, with what is ``auto`` made definite."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.strategies import DDPStrategy
 
+from lungseg.batchnorm import SyncBatchNorm
+from lungseg.checkpoints import AtomicIO
+from lungseg.cluster import Place
 from lungseg.errors import UserError
 
 ACCELERATORS = ("auto", "cpu", "gpu")
+MINUTES = 30.0  # that a rank waits for the others
 
 
 def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +40,60 @@ def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
         found["channels_last"] = True  # faster on CPUs as well
     if found["devices"] == "auto":
         found["devices"] = torch.cuda.device_count() if on_gpu else 1
+    minutes = found.get("rank_timeout_minutes", MINUTES)
+    if not isinstance(minutes, int | float) or not minutes > 0:
+        raise UserError(f"trainer.rank_timeout_minutes={minutes}: expected a number above 0, for example 30")
     return found
+
+
+def ranks(options: Mapping[str, Any]) -> int:
+    """How many processes train together."""
+    devices = options["devices"]
+    try:
+        number = len(devices) if not isinstance(devices, int | str) else len(str(devices).split(","))
+        number = int(devices) if number == 1 and isinstance(devices, int | str) else number
+        return number * int(options.get("num_nodes", 1))
+    except ValueError:
+        raise UserError(f"trainer.devices={devices}: expected how many, which ones as [0,1], or auto") from None
+
+
+def place_of(options: Mapping[str, Any], here: Place) -> Place:
+    """``here``, known to be what ``options`` ask for; ranks that nothing else has started are one machine's."""
+    wanted, nodes = ranks(options), int(options.get("num_nodes", 1))
+    if here.ranks == 1 and nodes == 1:
+        return Place(ranks=wanted)
+    if (wanted, nodes) != (here.ranks, here.nodes) or here.rank != here.node * (wanted // nodes) + here.local_rank:
+        raise UserError(
+            f"trainer.num_nodes={nodes}, {wanted // nodes} devices on each, but {here.by or 'nothing'} started "
+            f"{here.ranks} processes on {here.nodes} nodes; for several nodes: srun --nodes=N --ntasks-per-node=D "
+            "python train.py trainer=ddp trainer.num_nodes=N trainer.devices=D"
+        )
+    return here
+
+
+class Given(LightningEnvironment):
+    """Ranks that are there already, wherever they came from."""
+
+    def __init__(self, place: Place, port: int) -> None:
+        super().__init__()
+        self.place, self._main_port = place, port
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        return True
+
+    @property
+    def main_address(self) -> str:
+        return self.place.address
+
+    def local_rank(self) -> int:
+        return self.place.local_rank
+
+    def node_rank(self) -> int:
+        return self.place.node
+
+    def teardown(self) -> None:
+        """Nothing was set."""
 
 
 def device(options: Mapping[str, Any]) -> torch.device:
@@ -48,12 +108,28 @@ def device_name(options: Mapping[str, Any]) -> str:
     return f"CPU, {torch.get_num_threads()} threads"
 
 
-def build(*, channels_last: bool, save_every_minutes: float, root: Path, **options: Any) -> pl.Trainer:
-    """``options`` are the Trainer's own; samplers and checkpoints are ours."""
+def build(
+    *,
+    channels_last: bool,
+    save_every_minutes: float,
+    root: Path,
+    rank_timeout_minutes: float = MINUTES,
+    sync_batchnorm: bool = True,
+    place: Place | None = None,
+    port: int = 0,
+    **options: Any,
+) -> pl.Trainer:
+    """``options`` are the Trainer's own; samplers and checkpoints are ours, and so are the ranks of ``place``."""
     del channels_last, save_every_minutes  # the module's and the checkpoints'
+    plugins: list[Any] = [AtomicIO()]
+    if place is not None and place.ranks > 1:
+        plugins += [Given(place, port), *([SyncBatchNorm()] if sync_batchnorm else [])]
+        if options.get("strategy", "auto") in ("auto", "ddp"):
+            options["strategy"] = DDPStrategy(timeout=timedelta(minutes=rank_timeout_minutes))
     try:
         return pl.Trainer(
             **options,
+            plugins=plugins,
             default_root_dir=root,
             use_distributed_sampler=False,
             enable_checkpointing=True,

@@ -3,67 +3,75 @@
 import contextlib
 import hashlib
 import logging
-import os
 import shutil
-import signal
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import pytorch_lightning as pl
-import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.loggers import Logger
 
-from lungseg import loggers, output, trainer
-from lungseg.callbacks import Curves, EpochLoss, Overlays, Throughput
-from lungseg.checkpoints import AtomicIO, KeepCheckpoints, load_checkpoint
+from lungseg import cluster, loggers, output, restart, trainer
+from lungseg.checkpoints import load_checkpoint
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.data.case import Case, fingerprint
 from lungseg.data.datamodule import SegmentationData
 from lungseg.data.split import Splits, copies_across, load_splits, save_splits
-from lungseg.errors import Pruned, Stopped, UsageError, UserError
+from lungseg.errors import Stopped, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_data, build_module, plain, resolved
 from lungseg.files import write_atomically
+from lungseg.fitting import build_trainer, fit
 from lungseg.judging import judge_run
-from lungseg.latency import milliseconds
+from lungseg.leading import Team, team_of
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
-from lungseg.progress import EpochLines, progress_bar
-from lungseg.pruning import pruning
+from lungseg.ranks import RankLost
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 from lungseg.selection import Selection
+from lungseg.signals import Interrupted, Signals
 from lungseg.source import build_cases, build_splits
 
 log = logging.getLogger("lungseg")
 
-RUN_DIR = "LUNGSEG_RUN_DIR"  # from rank zero to the ranks that it starts
-
 
 def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
-    """Fit, then test the best weights once, on one device."""
+    """Fit, on all ranks; then test the best weights once, on one device."""
     started = time.monotonic()
     output.to_screen()
-    earlier = open_run(cfg.resume, "resume") if cfg.resume else None
-    cfg = resolved(cfg if earlier is None else saved_config(earlier, overrides))
+    with Signals() as signals:
+        try:
+            earlier = restart.begun_before(cfg) if not cfg.resume else open_run(cfg.resume, "resume")
+            if earlier is not None and cluster.restarted() and earlier.manifest().get("status") == "finished":
+                log.info("%s is finished: nothing is left to do", earlier.path)
+                return earlier
+            overrides = overrides if cfg.resume else ()
+            cfg = resolved(cfg if earlier is None else saved_config(earlier, overrides))
+            with team_of(cfg) as team:
+                run = _train(cfg, earlier, team, signals)
+                run.update_manifest(status="finished", wall_seconds=round(time.monotonic() - started, 1))
+            return run
+        except Interrupted as error:
+            raise restart.stopped("stopped before training began", error.number, further=False) from None
+
+
+def _train(cfg: DictConfig, earlier: Run | None, team: Team, signals: Signals) -> Run:
     cases = build_cases(cfg.data)
+    found = fingerprint(cases)
     if earlier is None:
         splits = build_splits(cases, cfg.data)
     else:
         splits = load_splits(cases, earlier.splits_file)
-        require_same_data(earlier, fingerprint(cases))
+        require_same_data(earlier, found)
     cropper = cropper_of(earlier, cfg.data.crop) if earlier else open_cropper(cfg.data.crop) if cfg.data.crop else None
-    boxes = lung_boxes(cropper, cases, cfg.trainer, show=output.rank() == 0) if cropper else None
-    data = build_data(cfg, splits, boxes, show=output.rank() == 0)
+    boxes = lung_boxes(cropper, cases, cfg.trainer) if cropper else None
+    data = build_data(cfg, splits, boxes)
     module = build_module(cfg)
     run = earlier or _new_run(cfg, cases, splits, data, cropper)
     with output.to_file(run.log_file):
-        fitter = _fit(cfg, run, module, data)
-        if fitter.is_global_zero:
-            _test(cfg, run, module, splits, fitter)
-            run.update_manifest(status="finished", wall_seconds=round(time.monotonic() - started, 1))
+        writers = _fit(cfg, run, module, data, signals, team, {"fingerprint": found, "boxes": boxes})
+        _test(cfg, run, module, splits, writers)
     return run
 
 
@@ -71,14 +79,9 @@ def _new_run(
     cfg: DictConfig, cases: Sequence[Case], splits: Splits, data: SegmentationData, cropper: Run | None
 ) -> Run:
     """A directory that says what is about to be trained; made only now that all else is known to be right."""
-    if output.rank() != 0:
-        path = os.environ.get(RUN_DIR) or cfg.run_dir
-        if path is None:
-            raise UsageError("run_dir: processes that something else starts need the same run_dir=... on each")
-        return Run(Path(path))
     run = create_run(cfg.run_dir, f"{cfg.task.name}-{cfg.model.name}-{arm(cfg)}")
-    os.environ[RUN_DIR] = str(run.path)
     try:
+        run.update_manifest(status="running", **restart.identity())
         _describe(run, cfg, cases, splits, data)
         if cropper is not None:
             keep_cropper(cropper, run)
@@ -103,44 +106,47 @@ def _describe(run: Run, cfg: DictConfig, cases: Sequence[Case], splits: Splits, 
     )
 
 
-def _fit(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> pl.Trainer:
+def _fit(
+    cfg: DictConfig,
+    run: Run,
+    module: SegmentationModule,
+    data: SegmentationData,
+    signals: Signals,
+    team: Team,
+    told: Mapping[str, Any],
+) -> list[Logger]:
+    """The loggers, for what is still to come."""
     checkpoint = run.last if run.last.exists() else None
     step = load_checkpoint(checkpoint)["global_step"] if checkpoint else 0
     try:
-        fitter = trainer.build(
-            **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
-            root=run.path,
-            callbacks=_callbacks(cfg, run, data),
-            logger=[
-                MetricsFile(run.metrics_file, step),
-                *loggers.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg)),
-            ],
-            plugins=[AtomicIO()],
-        )
+        writers = [
+            MetricsFile(run.metrics_file, step),
+            *loggers.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg)),
+        ]
+        fitter = build_trainer(cfg, run, data, signals, team.ranks, writers)
     except UserError:
-        if not run.last.exists() and output.rank() == 0:
+        if checkpoint is None:
             shutil.rmtree(run.path)
         raise
     if checkpoint is not None:
         log.info("going on from %s", checkpoint)
     _announce(cfg, run, module, data)
     try:
-        fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except (Stopped, UserError) as error:
-        if fitter.is_global_zero:
-            status = "stopped" if isinstance(error, Stopped) else "pruned" if isinstance(error, Pruned) else "failed"
-            with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
-                run.update_manifest(status=status, reason=str(error))
-            loggers.finish(fitter.loggers)
-        elif isinstance(error, Stopped | Pruned):
-            raise SystemExit(0) from None  # rank zero says it; another code would have it killed before it can
-        raise
-    finally:
-        os.environ.pop(RUN_DIR, None)
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    return fitter
+        team.begin(cfg, run, checkpoint is not None, **told)
+        fit(fitter, module, data, team.ranks, checkpoint)
+    except UserError as error:
+        said = error
+        if isinstance(error, Stopped):
+            said = restart.stopped(str(error), error.signal, further=fitter.global_step > step)
+        elif isinstance(error, RankLost) and run.last.exists():
+            said = RankLost(
+                f"{error}; go on from what was saved by: python train.py resume={run.path}", error.exit_code
+            )
+        with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
+            run.update_manifest(status="stopped" if isinstance(said, Stopped) else "failed", reason=str(said))
+        loggers.finish(writers)
+        raise said from None
+    return writers
 
 
 def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> None:
@@ -166,43 +172,15 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
     log.info("run directory %s", run.path)
 
 
-def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData) -> list[Callback]:
-    callbacks: list[Callback] = [
-        KeepCheckpoints(run, cfg.monitor, cfg.trainer.save_every_minutes),
-        Overlays(run, data.val_set),
-        Curves(run),
-        Throughput(run),
-        EpochLoss(),
-        EpochLines(),
-        progress_bar(),
-    ]
-    callbacks += pruning()
-    if cfg.patience is not None:
-        callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
-    if cfg.ema is not None:
-        if not 0 < cfg.ema < 1:
-            raise UserError(f"ema={cfg.ema}: expected a decay between 0 and 1, for example 0.999")
-        callbacks.append(EMAWeightAveraging(decay=cfg.ema))
-    return callbacks
-
-
-def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, fitter: pl.Trainer) -> None:
+def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, writers: Sequence[Logger]) -> None:
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
-    chosen = trainer.device(cfg.trainer)
-    run.update_manifest(
-        best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, cfg.data.size, chosen)
-    )
     log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
     selection = Selection(splits["test"], "test", f"{cfg.data.name}-test", splits["val"])
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        judge_run(run, cfg, module, selection, best["epoch"], writers=fitter.loggers)
-    except KeyboardInterrupt:
-        raise Stopped(
-            f"training is finished, its test was stopped; do it by: python evaluate.py run={run.path}",
-            signal.SIGINT,
-        ) from None
+        judge_run(run, cfg, module, selection, best["epoch"], writers=writers)
+    except Interrupted as error:
+        said = f"training is finished, its test was stopped; do it by: python evaluate.py run={run.path}"
+        raise restart.stopped(said, error.number) from None
     finally:
-        signal.signal(signal.SIGINT, previous)
-        loggers.finish(fitter.loggers)
+        loggers.finish(writers)

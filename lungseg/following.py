@@ -1,0 +1,71 @@
+"""Any rank but the first: it does what rank zero tells it, says nothing, and leaves with rank zero's exit code."""
+
+import traceback
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from lungseg import cluster, output
+from lungseg.data.case import fingerprint
+from lungseg.data.preprocess import Box
+from lungseg.data.split import load_splits
+from lungseg.errors import Stopped, UserError
+from lungseg.experiment import build_data, build_module
+from lungseg.fitting import Ranks, build_trainer, fit
+from lungseg.ranks import Follower, RankLost
+from lungseg.runs import Run
+from lungseg.signals import Interrupted, Signals
+from lungseg.source import build_cases
+
+
+def follow() -> int:
+    """The exit code."""
+    output.to_screen()
+    place = cluster.place()
+    with Signals() as signals:
+        try:
+            line = Follower(place)
+        except Interrupted as error:
+            return 128 + error.number
+        try:
+            return _follow(line, signals)
+        finally:
+            line.close()
+
+
+def _follow(line: Follower, signals: Signals) -> int:
+    try:
+        _train(line, signals)
+    except Stopped as error:
+        with signals.ignored():
+            line.end()
+        return error.exit_code
+    except RankLost as error:
+        return error.exit_code
+    except Interrupted as error:
+        line.fail(f"was {error}", 128 + error.number)
+        return 128 + error.number
+    except UserError as error:
+        line.fail(f"failed: {error}", error.exit_code)
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        line.fail(f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}", 1)
+        return 1
+    with signals.ignored():
+        return line.end()
+
+
+def _train(line: Follower, signals: Signals) -> None:
+    told = line.begin()
+    cfg, run = OmegaConf.create(told["config"]), Run(Path(told["run"]))
+    cases = build_cases(cfg.data)
+    if fingerprint(cases) != told["fingerprint"]:
+        raise UserError("data.root: the data of this node is not rank zero's; give all nodes the same files")
+    splits = load_splits(cases, run.splits_file)
+    boxes = {id: Box(*values) for id, values in told["boxes"].items()} if told["boxes"] else None
+    data = build_data(cfg, splits, boxes, show=False)
+    module = build_module(cfg)
+    ranks = Ranks(line.place, line, told["port"])
+    fitter = build_trainer(cfg, run, data, signals, ranks, [])
+    fit(fitter, module, data, ranks, run.last if told["going_on"] else None)

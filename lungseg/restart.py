@@ -1,0 +1,70 @@
+"""A job that SLURM runs again, with the same command: it goes on with the run that it began."""
+
+import logging
+import os
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lungseg import cluster
+from lungseg.errors import Stopped, UserError
+from lungseg.runs import Run
+
+log = logging.getLogger("lungseg")
+
+TIME = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]  # is running out
+
+
+def stopped(message: str, number: int, further: bool = True) -> Stopped:
+    """The error that ends a run after a signal; under SLURM the job is first queued again, if that is ours to do.
+
+    Not where it got no further than it was: it would never end.
+    """
+    job = cluster.job()
+    if not further and number in TIME:
+        return Stopped(f"{message}, no step further than before: SLURM gives the job too little time", number)
+    if job is not None and cluster.requeue(number):
+        return Stopped(f"{message.split(';')[0]}; SLURM runs job {job} again, which goes on by itself", number)
+    return Stopped(message, number)
+
+
+def identity() -> dict[str, Any]:
+    """For the manifest: which job made this run; nothing outside SLURM."""
+    if cluster.job() is None:
+        return {}
+    return {"slurm": {"job": cluster.job(), "cluster": os.environ.get("SLURM_CLUSTER_NAME")}}
+
+
+def begun_before(cfg: DictConfig) -> Run | None:
+    """The run of this very job, where SLURM runs it again and there is a checkpoint, or it is finished.
+
+    What was begun but never saved is removed. A directory that another job made, or a person, is no one's to go on
+    with by mistake: it is refused later like any that exists.
+    """
+    if not cluster.restarted():
+        return None
+    places = [Path(cfg.run_dir)] if cfg.run_dir else sorted(Path("runs").glob("*/manifest.json"), reverse=True)
+    for path in places:
+        run = Run(path if cfg.run_dir else path.parent)
+        if not _is_of_this_job(run, any_command=bool(cfg.run_dir)):
+            continue
+        if run.last.exists():
+            return run
+        log.info("%s: begun but never saved by this job; it begins again", run.path)
+        shutil.rmtree(run.path)
+    return None
+
+
+def _is_of_this_job(run: Run, any_command: bool) -> bool:
+    try:
+        manifest = run.manifest()
+    except UserError:
+        return False
+    return manifest.get("slurm") == identity()["slurm"] and (
+        any_command or manifest.get("command") == shlex.join(["python", *sys.argv])
+    )

@@ -1,0 +1,74 @@
+"""SIGINT, SIGTERM, SIGUSR1: remembered while training, which saves first; at once everywhere else."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from lungseg import cluster
+
+
+class Interrupted(BaseException):
+    """A signal where there is nothing to save; no ``except Exception`` on the way swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+class Signals:
+    """What came while the block ran. SLURM repeats its signals, so only a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.remembered = False
+        self._pid = os.getpid()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        if threading.current_thread() is threading.main_thread():
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            numbers += [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if self._is_ours(name)]
+            self._before = {number: signal.getsignal(number) for number in numbers}
+            self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def take(self) -> None:
+        """Again, from a library that has put its own handlers before ours."""
+        for number in self._before:
+            signal.signal(number, self._handle)
+
+    @contextlib.contextmanager
+    def ignored(self) -> Iterator[None]:
+        """While all is being ended anyhow."""
+        number, self.number, self.remembered = self.number, self.number or signal.SIGTERM, True
+        try:
+            yield
+        finally:
+            self.number, self.remembered = number, False
+
+    @staticmethod
+    def _is_ours(name: str) -> bool:
+        """SIGUSR2 is submitit's word for SIGUSR1."""
+        return hasattr(signal, name) and (name == "SIGUSR1" or os.environ.get("SUBMITIT_EXECUTOR") == "slurm")
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
+            return  # a loading process: SLURM signals every process of a step
+        if self.number is not None:
+            if number == signal.SIGINT and self.number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.number = number
+        if not self.remembered:
+            raise Interrupted(number)
+        said = "stopping at the next safe point (Ctrl-C again: at once, without saving)\n"
+        if cluster.place().rank == 0:
+            os.write(1, f"\n{said}".encode())  # print may be interrupted in itself
