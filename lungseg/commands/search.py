@@ -24,8 +24,12 @@ NEW_SEEDS = 1000  # seeds from here on were never part of a search
 OF_SEARCH = ("budget", "sampler", "sampler_seed", "pruner", "seeds", "folds", "retrain")
 
 
-def found(study: Study, again: int | None = None) -> Path:
-    """Tell the best, write it as an experiment, train it ``again`` with so many seeds, and write ``search.json``."""
+def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
+    """Tell the best, write it as an experiment, train it ``again`` with so many seeds, and write ``search.json``.
+
+    Its path, and the runs that may be compared by test cases: the best and its retraining. Among all trials of a
+    search the best on test cases would be chosen by them.
+    """
     ledger = Ledger(study, "best")
     rows = ledger.rows()
     best = front([row for row in rows if row.values], study.objectives)
@@ -40,7 +44,9 @@ def found(study: Study, again: int | None = None) -> Path:
         log.info("train it  python train.py --config-dir %s experiment=best", shlex.quote(str(path.parents[1])))
         retrained = _retrained(study, best[0], words, seeds) if seeds else None
     command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), "seeds=3"]) if best else None
-    return write_search(study, ledger, rows, retrained or _earlier(study, best), command)
+    written = write_search(study, ledger, rows, retrained or _earlier(study, best), command)
+    places = [part.run_dir for row in best for part in study.trial(row.name, ledger.words(row)).parts]
+    return written, [*places, *([folder] if (folder := _folder(study, best)).is_dir() else [])]
 
 
 def retrain(folder: Path, seeds: int) -> int:
@@ -52,11 +58,10 @@ def retrain(folder: Path, seeds: int) -> int:
         )
     if seeds < 2:
         raise UserError(f"seeds={seeds}: expected at least 2, which is what tells luck from merit")
-    from lungseg.commands.compare import compare
+    from lungseg.commands.sweep import conclude
 
     with alone(study.folder):
-        search = found(study, seeds)
-    return compare([study.folder], study.folder / "comparison", search=search)
+        return conclude(study, Ledger(study, "best").rows(), seeds)
 
 
 def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> dict[str, Any] | None:
@@ -69,11 +74,11 @@ def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> di
         "grid": {"seed": [NEW_SEEDS + n for n in range(seeds)]},
         **{key: value for key, value in kept.items() if value != getattr(Settings(), key)},
     }
-    again = as_study(content, study.file, "full", {}, study.folder / "retrained" / best.name)
+    again = as_study(content, study.file, "full", {}, _folder(study, [best]))
     log.info("")
     with alone(again.folder):
         command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), f"seeds={seeds}"])
-        record(again, command)
+        again = record(again, command)
         lead(again, command)
     return _scores(study, best, again)
 
@@ -102,11 +107,16 @@ def _on_test(run_dir: Path, name: str) -> float | None:
     return None
 
 
+def _folder(study: Study, best: Sequence[Row]) -> Path:
+    """Where the best is trained again."""
+    return study.folder / "retrained" / (best[0].name if best else "nothing")
+
+
 def _earlier(study: Study, best: Sequence[Row]) -> dict[str, Any] | None:
     """What an earlier retraining of the same best came to."""
     if not best:
         return None
-    folder = study.folder / "retrained" / best[0].name
+    folder = _folder(study, best)
     return _scores(study, best[0], recorded(folder)[0]) if (folder / "study.json").is_file() else None
 
 

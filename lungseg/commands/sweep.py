@@ -33,7 +33,7 @@ def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path 
     study = read_study(file, size, given, out)
     command = command_of(study, out)
     with alone(study.folder):
-        record(study, command)
+        study = record(study, command)
         rows = lead(study, command)
         code = conclude(study, rows)
     failed = [row.name for row in rows if row.state == "failed"]
@@ -164,21 +164,21 @@ def _summary(study: Study, rows: Sequence[Row]) -> None:
         log.info("not started, because one that they need is not finished: %s", ", ".join(waiting))
 
 
-def conclude(study: Study, rows: Sequence[Row]) -> int:
-    """The page, where there are two to compare; what hinders it is said here, so that it hides no failed trial."""
-    search = None
+def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int:
+    """The page, where there is something to show; what hinders it is said here, so that it hides no failed trial."""
+    places, search = [study.folder], None
     if study.space is not None:
         from lungseg.commands.search import found
 
-        search = found(study)
-    if sum(row.state == "finished" for row in rows) < 2 and search is None:
+        search, places = found(study, again)
+    elif sum(row.state == "finished" for row in rows) < 2:
         log.info("no comparison: it takes two finished trials")
         return 0
     from lungseg.commands.compare import compare
 
     log.info("")
     try:
-        return compare([study.folder], study.folder / "comparison", search=search)
+        return compare(places, study.folder / "comparison", search=search)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -6,7 +6,8 @@ given back twice; of several rows of a name that are not closed only the first r
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import fcntl
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -54,18 +55,20 @@ class Ledger:
         self.study = study
         sampler = make_sampler(study.settings, worker)
         storage = open_storage(study.settings.storage, study.folder)
-        self.storage = storage
         self.optuna = patiently(
             lambda: optuna.create_study(
                 storage=storage,
-                study_name=str(study.folder),
+                study_name=study.id,
                 directions=[one.direction for one in study.objectives],
                 sampler=sampler,
                 pruner=make_pruner(study.settings),
                 load_if_exists=True,
             )
         )
-        self._id = self.optuna._study_id
+        self._id, self.storage = self.optuna._study_id, self.optuna._storage  # with Optuna's cache before it
+        self._guard = (
+            study.folder / "locks" / "storage" if (study.settings.storage or "").startswith("sqlite") else None
+        )
 
     def rows(self) -> list[Row]:
         """One for each trial, in the order in which they were made."""
@@ -112,8 +115,23 @@ class Ledger:
         failed = any(row.name in before and row.state != "finished" for row in rows)
         return self.study.space is None or failed or not self._open(sought)
 
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """SQLite lets two take, or close, the same row; what it serves is one machine, on which a lock holds."""
+        if self._guard is None:
+            yield
+            return
+        self._guard.parent.mkdir(parents=True, exist_ok=True)
+        with self._guard.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def end(self, row: Row, state: str, values: Sequence[float] | None = None, reason: str = "") -> bool:
         """False where the row is no longer this worker's to end."""
+        with self._one_at_a_time():
+            return self._end(row, state, values, reason)
+
+    def _end(self, row: Row, state: str, values: Sequence[float] | None, reason: str) -> bool:
         ends = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         with contextlib.suppress(UpdateFinishedTrialError, RuntimeError):
             if reason or state not in ends:
@@ -131,7 +149,8 @@ class Ledger:
         """The trial waits again, with all that is known of it; False where somebody else closed it first."""
         old = self._call(lambda: self.storage.get_trial(row.trial_id))
         try:
-            self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.FAIL))
+            with self._one_at_a_time():
+                self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.FAIL))
         except (UpdateFinishedTrialError, RuntimeError):
             return False
         self._again(old, row.attempt + 1 if attempt is None else attempt, {**attrs, "again": why})
@@ -192,8 +211,9 @@ class Ledger:
 
     def _take(self, row: Row, worker: str) -> bool:
         try:
-            if not self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.RUNNING)):
-                return False
+            with self._one_at_a_time():
+                if not self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.RUNNING)):
+                    return False
         except (UpdateFinishedTrialError, RuntimeError):
             return False
         self.note(row, worker=worker)
@@ -213,7 +233,8 @@ class Ledger:
             one for one in self._trials() if one.number < number and one.user_attrs.get("ended", [""])[0] not in NEVER
         ]
         earlier = {one.user_attrs.get("name", one.number) for one in others}
-        if not self._open(len(earlier) - before):
+        budget = self.study.settings.budget.trials
+        if budget is not None and len(earlier) - before >= budget:
             self.end(self._row(trial_id), "surplus")
             return None
         self._suggest(trial_id)

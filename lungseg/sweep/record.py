@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,10 @@ def command_of(study: Study, out: Path | None) -> str:
     return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
 
 
-def record(study: Study, command: str) -> None:
-    """Trials of an earlier call are kept, and must be the same."""
+def record(study: Study, command: str) -> Study:
+    """The study with its id. Trials of an earlier call are kept, and must be the same."""
     path = study.folder / FILE
-    before = _earlier(path)
+    before, known = _earlier(path)
     trials = {trial.name: ["python", "train.py", *trial.parts[0].words] for trial in study.trials}
     _require_same_search(path, study)
     for trial in study.trials:
@@ -41,11 +42,13 @@ def record(study: Study, command: str) -> None:
                 f"{difference}; bring back the value that it had, or choose another out=FOLDER"
             )
     content = {
+        "id": known or f"{study.folder.name}-{uuid.uuid4().hex[:8]}", "folder": str(study.folder),
         "study": str(study.file), "size": study.size, "about": study.about, "command": command,
         "directory": os.getcwd(), "given": study.given, "content": study.content,
         "trials": {name: shlex.join(words) for name, words in (before | trials).items()},
     }  # fmt: skip
     write_atomically(path, json.dumps(content, indent=1) + "\n")
+    return replace(study, id=str(content["id"]))
 
 
 def recorded(folder: Path) -> tuple[Study, str]:
@@ -53,10 +56,14 @@ def recorded(folder: Path) -> tuple[Study, str]:
     path = folder / FILE
     try:
         content: dict[str, Any] = json.loads(path.read_text())
+        if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
+            raise UserError(
+                f"{path}: the study was begun in {content['directory']} as {content['folder']}; move it back"
+            )
         os.chdir(content["directory"])
-        place = Path(os.path.relpath(path.parent, content["directory"])) if not path.is_absolute() else path.parent
-        study = as_study(content["content"], Path(content["study"]), content["size"], content["given"], place, False)
-        return replace(study, about=content["about"]), content["command"]
+        where, size, given = Path(content["folder"]), content["size"], content["given"]
+        study = as_study(content["content"], Path(content["study"]), size, given, where, checked=False)
+        return replace(study, about=content["about"], id=content["id"]), content["command"]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,13 +83,13 @@ def asked_to_stop(folder: Path) -> str | None:
     return level if level in ("soon", "now", "kill") else None
 
 
-def _earlier(path: Path) -> dict[str, list[str]]:
-    """Trial -> the words of its command line; none where there is no such file yet."""
+def _earlier(path: Path) -> tuple[dict[str, list[str]], str | None]:
+    """Trial -> the words of its command line, and the study's id; none where there is no such file yet."""
     if not path.is_file():
-        return {}
+        return {}, None
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-        return {name: shlex.split(command) for name, command in content["trials"].items()}
+        return {name: shlex.split(command) for name, command in content["trials"].items()}, content.get("id")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or choose another out=FOLDER") from None
 

@@ -55,7 +55,7 @@ def reporter(epochs: int) -> Reporter | None:
     storage = patiently(lambda: open_storage(about["storage"], folder))
     study = patiently(
         lambda: optuna.load_study(
-            study_name=str(folder), storage=storage, pruner=make_pruner(Settings(pruner=about["pruner"]))
+            study_name=about["study"], storage=storage, pruner=make_pruner(Settings(pruner=about["pruner"]))
         )
     )
-    return Reporter(optuna.Trial(study, about["trial"]), storage, about["monitor"], about["part"] * epochs)
+    return Reporter(optuna.Trial(study, about["trial"]), study._storage, about["monitor"], about["part"] * epochs)

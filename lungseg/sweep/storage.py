@@ -70,9 +70,8 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
 def _database(url: str) -> BaseStorage:
     try:
         kind = make_url(url).get_backend_name()
-        if kind == "sqlite":
-            return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "pool_size": 2})
+        options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 2}
+        return _made_once(url, {"connect_args": {"timeout": 60}} if kind == "sqlite" else options)
     except ArgumentError:
         raise UserError(
             f"storage={_hidden(url)}: is no database's address; expected sqlite:///FILE, postgresql://USER@HOST/NAME "
@@ -87,6 +86,18 @@ def _database(url: str) -> BaseStorage:
         raise UserError(
             f"storage={_hidden(url)}: cannot be opened: {reason(error)}; start it, or mend the address"
         ) from None
+
+
+def _made_once(url: str, options: dict[str, Any]) -> BaseStorage:
+    """Where several come first at once, one makes the tables and the others see that they are there."""
+    for _ in range(5):
+        try:
+            return RDBStorage(url, engine_kwargs=options)
+        except SQLAlchemyError as error:
+            if "already exists" not in str(error) and "UNIQUE" not in str(error) and "uplicate" not in str(error):
+                raise
+            time.sleep(0.5)
+    return RDBStorage(url, engine_kwargs=options)
 
 
 def _hidden(url: str) -> str:

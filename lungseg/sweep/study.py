@@ -65,6 +65,7 @@ class Study:
     base: Words
     content: dict[str, Any]  # the YAML
     given: Words
+    id: str = "study"  # its name in a storage that it shares with others
 
     @property
     def objectives(self) -> list[Objective]:

@@ -1,0 +1,134 @@
+"""What is read from a study's YAML and from the command line."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from helpers import ROOT
+from lungseg.cli import main
+from lungseg.errors import UsageError, UserError
+from lungseg.sweep.plan import text
+from lungseg.sweep.study import read_study
+
+
+def ran(*words):
+    """The command's exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", "mine.yaml", *words])
+    return ended.value.code
+
+
+def study(content, name="mine"):
+    path = Path(f"{name}.yaml")
+    path.write_text(content)
+    return path
+
+
+@pytest.mark.parametrize("size", ["full", "small"])
+@pytest.mark.parametrize(("name", "trials"), [("pretraining", 12), ("preprocessing", 9), ("domains", 3), ("losses", 7)])
+def test_a_study_of_the_repository_composes(name, trials, size):
+    given = {"seed": "0"} | ({"data.root": "x"} if size == "full" else {})
+    found = read_study(ROOT / "sweeps" / f"{name}.yaml", size, given)
+    assert len({trial.name for trial in found.trials}) == len(found.trials) == trials
+    assert found.folder == Path(f"studies/{name}-{size}")
+    assert {trial.parts[0].run_dir.parent for trial in found.trials} == {found.folder}
+    assert found.about
+
+
+def test_every_loss_is_in_its_study_with_three_seeds():
+    found = Counter(
+        trial.parts[0].overrides["loss"] for trial in read_study(ROOT / "sweeps" / "losses.yaml", "small").trials
+    )
+    assert found == {path.stem: 3 for path in (ROOT / "conf" / "loss").glob("*.yaml")}
+
+
+def test_a_study_without_its_data_says_what_to_do_and_that_there_is_a_small_one():
+    with pytest.raises(UsageError, match=r"add data\.root=FOLDER .*lungseg data get covid_qu_ex .* size=small$"):
+        read_study(ROOT / "sweeps" / "pretraining.yaml")
+
+
+def test_names_overrides_and_needs():
+    path = study(
+        "base: {data.limit: 40, optim.lr: 1e-2}\n"
+        "before: {cropper: {task: lung}, unused: {}}\n"
+        "grid:\n  cut: {whole: {}, lungs: {data.crop: <cropper>, data.limit: null}}\n  seed: [0, 1]\n"
+        "sizes: {small: {base: {data.limit: 20}, before: {cropper: {seed: 5}}, grid: {seed: [7]}}}\n"
+    )
+    full, small = read_study(path), read_study(path, "small", {"data.size": "64"}, Path("out here"))
+    names = ["cropper", "whole-seed0", "whole-seed1", "lungs-seed0", "lungs-seed1"]
+    assert [trial.name for trial in full.trials] == names
+    assert full.trials[0].parts[0].words == [
+        "data.limit=40",
+        "optim.lr=0.01",
+        "task=lung",
+        "run_dir=studies/mine-full/cropper",
+    ]
+    assert [trial.needs for trial in small.trials] == [(), (), ("cropper",)]
+    assert small.trials[0].parts[0].overrides["seed"] == "5"
+    assert small.trials[2].parts[0].words == [
+        "data.limit=null", "optim.lr=0.01", "data.size=64", 'data.crop="out here/cropper"', "seed=7", "label=lungs",
+        'run_dir="out here/lungs-seed7"',
+    ]  # fmt: skip
+    whole = read_study(path, given={"cut": "whole", "seed": "4,5"})
+    assert {trial.parts[0].overrides["label"] for trial in whole.trials} == {"whole"}  # seeds of one arm
+    assert [trial.name for trial in whole.trials] == ["whole-seed4", "whole-seed5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(None, "null"), (True, "true"), (0.001, "0.001"), ([1, "a b"], '[1,"a b"]'), ({"a": [None]}, "{a:[null]}"),
+     ("a/b.c", "a/b.c"), ("a,b", '"a,b"'), ('a"b', '"a\\"b"'), ("${seed}", "${seed}")],
+)  # fmt: skip
+def test_values_are_written_as_hydra_reads_them(value, written):
+    assert text(value) == written
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("grid: [", r"mine\.yaml: not readable as YAML"),
+        ("- 1", r"mine\.yaml: is no mapping"),
+        ("gird: {seed: [0]}", r"mine\.yaml: gird: no such key; .* did you mean grid\?"),
+        ("grid: {seed: [0]}\ngrid: {seed: [1]}", r"mine\.yaml: not readable as YAML .*duplicate key"),
+        ("about: nothing", r"mine\.yaml: grid is empty"),
+        ("grid: {seed: []}", r"mine\.yaml: grid\.seed is empty"),
+        ("grid: {seed: 3}", r"mine\.yaml: grid\.seed is 3; expected a mapping"),
+        ("grid: {arm: {a: 3}}", r"mine\.yaml: grid\.arm\.a is 3; expected a mapping"),
+        ("grid: {seed: [1, 1]}", r"mine\.yaml: grid\.seed: two options are called seed1"),
+        ("grid: {a: {b-c: {}, b: {}}, d: {e: {}, c-e: {}}}", r"mine\.yaml: two things are called b-c-e"),
+        ("grid: {arm: {logs: {}}}", r"mine\.yaml: two things are called logs"),
+        ("grid: {arm: {../up: {}}}", r"mine\.yaml: grid\.arm: the option '\.\./up' will name folders"),
+        ("grid: {seed: [1]}\nsizes: {full: {bass: {}}}", r"sizes\.full\.bass: no such key.*did you mean base\?"),
+        ("grid: {seed: [1]}\nbase: {data.sise: 3}", r"trial seed1: data\.sise: no such key .*did you mean data\.size"),
+        ("grid: {model: [unet, unnet]}", r"trial unnet: model=unnet: no such option.*did you mean unet\?"),
+        ("grid: {seed: [one]}", r"trial one: seed=one: expected a whole number"),
+        ("grid: {cut: {a: {data.crop: <croper>}}}\nbefore: {cropper: {}}", r"<croper> is no step.*mean cropper\?"),
+        (
+            "grid: {seed: [1]}\nbase: {pretrained: true, model.weights: gone.pt}",
+            r"model\.weights=gone\.pt: no such file",
+        ),
+        ("grid: {seed: [1]}\nbase: {run_dir: x}", r"run_dir: is the study's own business; .*out=FOLDER"),
+    ],
+)
+def test_a_bad_study_is_one_line_that_names_the_file_or_the_key(content, message):
+    with pytest.raises(UserError, match=message) as refused:
+        read_study(study(content))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["size=smal"], "error: size=smal: mine.yaml has no such size; there are full, small; did you mean small?"),
+        (["arm=c"], "error: arm=c: mine.yaml has no such option; there are a, b"),
+        (["optim.lr=1"], "error: optim.lr: the grid of mine.yaml sets it; choose among its options by arm=a,b"),
+        (["ema=0.9,0.99"], "error: mine.yaml: trial a: ema=0.9,0.99: several values; make them an axis of grid"),
+        (["small"], "error: small: expected KEY=VALUE, for example size=small"),
+        (["seed=1", "seed=2"], "error: seed: given twice"),
+    ],
+)
+def test_a_bad_command_line_is_one_line(words, message, capsys):
+    study("grid: {arm: {a: {}, b: {optim.lr: 3}}}\nsizes: {small: {}}")
+    assert ran(*words) in (1, 2)
+    assert capsys.readouterr().err.startswith(message)
