@@ -4,9 +4,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lungseg import cluster
+from lungseg import cluster, restart
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
+from lungseg.orphan import end_with_parent
 from lungseg.program import main
 
 
@@ -28,10 +29,14 @@ def job(cfg: DictConfig) -> None:
         raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
+    from lungseg.memory import told_out_of_memory
     from lungseg.training import train
 
-    train(cfg, hydra.overrides.task)
+    with told_out_of_memory(cfg.data.batch_size):
+        train(cfg, hydra.overrides.task)
 
 
 if __name__ == "__main__":
+    end_with_parent()
+    restart.watch_the_start()
     main(job, "train")

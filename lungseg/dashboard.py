@@ -94,10 +94,14 @@ def _settings() -> wandb.Settings:
 
 
 def _run_id(run_dir: Path) -> str:
-    """Kept beside the run, so that going on and judging later write to the same W&B run."""
+    """Kept beside the run, so that going on and judging later write to the same W&B run.
+
+    In a sweep of W&B's own the agent has chosen it.
+    """
     file = run_dir / "wandb_id"
     if not file.is_file():
-        file.write_text(secrets.token_hex(4) + "\n")
+        chosen = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+        file.write_text((chosen or secrets.token_hex(4)) + "\n")
     return file.read_text().strip()
 
 

@@ -19,6 +19,7 @@ from lungseg.data.datamodule import SegmentationData
 from lungseg.errors import Stopped, UserError
 from lungseg.module import SegmentationModule
 from lungseg.progress import EpochLines, progress_bar
+from lungseg.pruning import pruning
 from lungseg.ranks import Line
 from lungseg.runs import Run
 from lungseg.signals import Signals
@@ -87,6 +88,7 @@ def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData, signals: Signa
         EpochLines(),
         progress_bar(),
     ]
+    callbacks += pruning()
     if cfg.patience is not None:
         callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
     if cfg.ema is not None:

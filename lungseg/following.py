@@ -1,5 +1,6 @@
 """Any rank but the first: it does what rank zero tells it, says nothing, and leaves with rank zero's exit code."""
 
+import sys
 import traceback
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lungseg import cluster, output
 from lungseg.data.case import fingerprint
 from lungseg.data.preprocess import Box
 from lungseg.data.split import load_splits
-from lungseg.errors import Stopped, UserError
+from lungseg.errors import Pruned, Stopped, UserError
 from lungseg.experiment import build_data, build_module
 from lungseg.fitting import Ranks, build_trainer, fit
 from lungseg.ranks import Follower, RankLost
@@ -36,11 +37,14 @@ def follow() -> int:
 def _follow(line: Follower, signals: Signals) -> int:
     try:
         _train(line, signals)
-    except Stopped as error:
+    except (Stopped, Pruned) as error:
         with signals.ignored():
             line.end()
         return error.exit_code
     except RankLost as error:
+        if line.speaks:
+            run = (line.told or {}).get("run", "RUN")
+            print(f"error: {error}; go on from what was saved by: python train.py resume={run}", file=sys.stderr)
         return error.exit_code
     except Interrupted as error:
         line.fail(f"was {error}", 128 + error.number)

@@ -17,12 +17,13 @@ from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper,
 from lungseg.data.case import Case, fingerprint
 from lungseg.data.datamodule import SegmentationData
 from lungseg.data.split import Splits, copies_across, load_splits, save_splits
-from lungseg.errors import Stopped, UserError
+from lungseg.errors import Pruned, Stopped, UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_data, build_module, plain, resolved
 from lungseg.files import write_atomically
 from lungseg.fitting import build_trainer, fit
 from lungseg.judging import judge_run
+from lungseg.latency import milliseconds
 from lungseg.leading import Team, team_of
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
@@ -142,8 +143,9 @@ def _fit(
             said = RankLost(
                 f"{error}; go on from what was saved by: python train.py resume={run.path}", error.exit_code
             )
+        status = "stopped" if isinstance(said, Stopped) else "pruned" if isinstance(said, Pruned) else "failed"
         with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
-            run.update_manifest(status="stopped" if isinstance(said, Stopped) else "failed", reason=str(said))
+            run.update_manifest(status=status, reason=str(said))
         loggers.finish(writers)
         raise said from None
     return writers
@@ -175,6 +177,10 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
 def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, writers: Sequence[Logger]) -> None:
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
+    chosen = trainer.device(cfg.trainer)
+    run.update_manifest(
+        best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, cfg.data.size, chosen)
+    )
     log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
     selection = Selection(splits["test"], "test", f"{cfg.data.name}-test", splits["val"])
     try:

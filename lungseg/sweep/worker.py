@@ -149,8 +149,8 @@ class Worker:
             return group
         (objective,) = self.study.objectives
         about = {
-            "storage": self.study.settings.storage, "study": self.study.id, "folder": str(self.study.folder), "trial": row.trial_id,
-            "pruner": self.study.settings.pruner, "monitor": objective.name, "part": number,
+            "storage": self.study.settings.storage, "study": self.study.id, "folder": str(self.study.folder),
+            "trial": row.trial_id, "pruner": self.study.settings.pruner, "monitor": objective.name, "part": number,
         }  # fmt: skip
         return {**group, REPORT: json.dumps(about)}
 
