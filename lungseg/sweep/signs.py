@@ -89,7 +89,9 @@ def sweep_away(folder: Path, now: float, heartbeat: float) -> None:
 
 
 def _here(pid: int) -> dict[str, Any]:
-    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "began": _began(pid)}
+    job = "-".join(filter(None, (os.environ.get(f"SLURM_{name}") for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID"))))
+    host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    return {"host": host, "machine": _machine(), "pid": pid, "began": _began(pid), "job": job or None}
 
 
 def _machine() -> str:

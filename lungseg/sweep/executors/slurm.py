@@ -3,7 +3,9 @@
 A job that is preempted or reaches its time limit has its trial saved and given back, and is queued again by SLURM.
 """
 
+import logging
 import signal
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 from lungseg.errors import UserError
 from lungseg.sweep.joining import work
 from lungseg.sweep.process import GRACE, Stop
+from lungseg.sweep.signs import alive
 from lungseg.sweep.study import Study
 
 MODES = ("workers", "trials")
@@ -62,6 +65,7 @@ class Slurm:
             import submitit
         except ImportError:
             raise UserError("executor=slurm: needs submitit; install it: uv pip install 'lungseg[slurm]'") from None
+        logging.getLogger("submitit").setLevel(logging.ERROR)
         options = dict(study.settings.slurm)
         self.study, self.mode = study, str(options.pop("mode", "workers"))
         if self.mode not in MODES:
@@ -73,7 +77,7 @@ class Slurm:
             raise UserError(
                 f"executor=slurm: {str(error).splitlines()[0]}; run it where sbatch is, or mend slurm: {{}}"
             ) from None
-        self._jobs: list[Any] = []
+        self._jobs: set[str] = set()
 
     def _parameters(self, options: dict[str, Any]) -> dict[str, Any]:
         """Those of submitit have its names (timeout_min, mem_gb); any other is sbatch's own (partition, account)."""
@@ -94,24 +98,39 @@ class Slurm:
     def start(self, waiting: int) -> None:
         """As many workers as there is work for, at most ``workers``; or a job for each trial that waits."""
         want = min(self.study.settings.workers, waiting) if self.mode == "workers" else waiting
-        missing = want - sum(not self._done(job) for job in self._jobs)
+        missing = want - len(self._there()) - self._adopted()
         if missing > 0:
             most = 1 if self.mode == "trials" else None
             with self._submitit.batch():
                 new = [self._submitit.submit(Job(self.study.folder.resolve(), most)) for _ in range(missing)]
-            self._jobs += new
+            self._jobs |= {str(job.job_id) for job in new}
 
-    def _done(self, job: Any) -> bool:
-        return bool(job.done())
+    def _there(self) -> dict[str, str]:
+        """Job -> its state, of those that wait or run. squeue knows it also where nothing is accounted for."""
+        if not self._jobs:
+            return {}
+        ids = ",".join(sorted({job.partition("_")[0] for job in self._jobs}))
+        command = ["squeue", "--noheader", "--array", "--format=%i %T", f"--jobs={ids}"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if listed.returncode and "Invalid job id" not in listed.stderr:
+            return dict.fromkeys(self._jobs, "UNKNOWN")  # the controller does not answer now
+        found = dict(line.split() for line in listed.stdout.splitlines())
+        return {job: state for job, state in found.items() if job in self._jobs and state != "COMPLETING"}
+
+    def _adopted(self) -> int:
+        """Workers that an earlier leader started, and that are still there."""
+        workers = alive(self.study.folder, self.study.settings.heartbeat)
+        own = {job.replace("_", "-") for job in self._jobs}
+        return sum(one.get("executor") == "slurm" and one.get("job") not in own for one in workers)
 
     def alive(self) -> bool:
-        return any(not self._done(job) for job in self._jobs)
+        return bool(self._there())
 
     def latest(self) -> dict[str, str]:
         return {}
 
     def end(self) -> None:
         """Jobs that wait for a machine are taken back; those that run end by themselves."""
-        for job in self._jobs:
-            if not self._done(job) and job.state in ("PENDING", "REQUEUED", "UNKNOWN"):
-                job.cancel(check=False)
+        waiting = [job for job, state in self._there().items() if state in ("PENDING", "REQUEUED", "UNKNOWN")]
+        if waiting:
+            subprocess.run(["scancel", *waiting], capture_output=True, check=False)
