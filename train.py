@@ -4,7 +4,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lungseg import cluster, restart
+from lungseg import cluster, ranks, restart
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
 from lungseg.orphan import end_with_parent
@@ -36,7 +36,16 @@ def job(cfg: DictConfig) -> None:
         train(cfg, hydra.overrides.task)
 
 
+def told(cfg: DictConfig) -> None:
+    """``job``; where it fails at once the other ranks need not wait."""
+    try:
+        job(cfg)
+    except BaseException as error:
+        ranks.dismiss(cluster.place(), getattr(error, "exit_code", 1))
+        raise
+
+
 if __name__ == "__main__":
     end_with_parent()
     restart.watch_the_start()
-    main(job, "train")
+    main(told, "train")

@@ -18,6 +18,7 @@ from lungseg.cluster import Place
 from lungseg.errors import UserError
 
 GRACE = 20.0  # seconds for a rank to end by itself once another is lost; it may wait for that one in vain
+LINGER = 60.0  # seconds that rank zero waits for those to whom it has bad news
 
 
 class RankLost(UserError):  # noqa: N818
@@ -34,6 +35,7 @@ class Line:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.lost: RankLost | None = None
+        self.speaks = False  # it is this one's to say so
         self.at_last: Callable[[str], None] = lambda _: None  # before the process is ended from without
         self.changed = threading.Condition()
         self.closed = False
@@ -50,16 +52,16 @@ class Line:
         with self.changed:
             if self.lost is not None or self.closed:
                 return
-            self.lost = RankLost(message, exit_code)
+            self.lost, self.speaks = RankLost(message, exit_code), speaks
             self.changed.notify_all()
-        threading.Thread(target=self._end_process, args=(speaks,), daemon=True).start()
+        threading.Thread(target=self._end_process, daemon=True).start()
 
-    def _end_process(self, speaks: bool) -> None:
+    def _end_process(self) -> None:
         with self.changed:
             if self.changed.wait_for(lambda: self.closed, GRACE):
                 return
         assert self.lost is not None
-        if speaks:
+        if self.speaks:
             with contextlib.suppress(Exception):
                 self.at_last(str(self.lost))
             print(f"error: {self.lost}", file=sys.stderr, flush=True)
@@ -68,6 +70,8 @@ class Line:
 
 class Leader(Line):
     """Rank zero's end."""
+
+    listened = False  # in this process, ever
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -79,6 +83,7 @@ class Leader(Line):
                 f"port {place.port}: {error.strerror}; another run of this machine has it: set MASTER_PORT to one that "
                 "is free, the same for all ranks"
             ) from None
+        Leader.listened = True
         self.port: int = self._server.getsockname()[1]
         self.others: dict[int, socket.socket] = {}
         self.why: Callable[[int], str] = lambda rank: ""  # how a process ended that rank zero has started
@@ -101,8 +106,10 @@ class Leader(Line):
         self._tell(begin=content)
 
     def end(self, code: int) -> None:
-        """The others leave with ``code``."""
+        """The others leave with ``code``; those that something else started and that are still to come, too."""
         with self.changed:
+            if code and self.place.by and self.lost is None:
+                self.changed.wait_for(lambda: len(self.others) == self.place.ranks - 1 or self.lost is not None, LINGER)
             self.closed = True
             self.changed.notify_all()
         self._tell(end=code)
@@ -159,6 +166,13 @@ class Leader(Line):
         return next(rank for rank, other in self.others.items() if other is connection)
 
 
+def dismiss(place: Place, code: int) -> None:
+    """Rank zero ends before it has begun to listen: those that come are told."""
+    if place.ranks > 1 and place.rank == 0 and not Leader.listened:
+        with contextlib.suppress(UserError):
+            Leader(place).end(code)
+
+
 class Follower(Line):
     """Any other rank's end."""
 
@@ -166,17 +180,17 @@ class Follower(Line):
         super().__init__(place)
         self._connection = wire.connect(place)
         wire.send(self._connection, {"rank": place.rank, "job": wire.token()})
-        self._begin: dict[str, Any] | None = None
+        self.told: dict[str, Any] | None = None
         self.code: int | None = None
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> dict[str, Any]:
         """What rank zero wants done, once it has looked at everything."""
         with self.changed:
-            self.changed.wait_for(lambda: self._begin is not None or self.lost is not None or self.code is not None)
-        if self._begin is None:
+            self.changed.wait_for(lambda: self.told is not None or self.lost is not None or self.code is not None)
+        if self.told is None:
             raise self.lost or RankLost("rank 0 ended", self.code or 1)
-        return self._begin
+        return self.told
 
     def end(self) -> int:
         """The exit code, once rank zero has tested the weights and says it."""
@@ -206,11 +220,11 @@ class Follower(Line):
     def _heard(self, message: dict[str, Any]) -> None:
         with self.changed:
             if "begin" in message:
-                self._begin = message["begin"]
+                self.told = message["begin"]
             if "end" in message:
                 self.code = int(message["end"])
             self.changed.notify_all()
         if "lost" in message:
             self._lose(f"rank {message['lost']} is lost", message["code"], speaks=False)
-        if "end" in message and self._begin is not None:
+        if "end" in message and self.told is not None:
             self._lose("rank 0 ended", int(message["end"]) or 1, speaks=False)

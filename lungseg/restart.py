@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from omegaconf import DictConfig
@@ -25,12 +26,25 @@ def stopped(message: str, number: int, further: bool = True) -> Stopped:
 
     Not where it got no further than it was: it would never end.
     """
-    job = cluster.job()
+    job = cluster.job() if cluster.place().rank == 0 else None
     if not further and number in TIME:
         return Stopped(f"{message}, no step further than before: SLURM gives the job too little time", number)
     if job is not None and cluster.requeue(number):
         return Stopped(f"{message.split(';')[0]}; SLURM runs job {job} again, which goes on by itself", number)
     return Stopped(message, number)
+
+
+def watch_the_start() -> None:
+    """A signal while everything is still being imported: a job that is preempted then must come back, too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        said = stopped("stopped before training began", number, further=False)
+        if cluster.place().rank == 0:
+            os.write(2, f"error: {said}\n".encode())
+        os._exit(said.exit_code)
+
+    for number in (signal.SIGTERM, *TIME[:1]):
+        signal.signal(number, leave)
 
 
 def identity() -> dict[str, Any]:

@@ -46,11 +46,19 @@ def slurm(tmp_path_factory):
         subprocess.run(
             ["scancel", "--full", "--user=root"], env={**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
         )
+        deadline = time.monotonic() + 60
+        while _jobs(folder) and time.monotonic() < deadline:
+            time.sleep(0.5)
         subprocess.run([scripts / "down", folder], timeout=60)
         deadline = time.monotonic() + 40
         while (left := _daemons()) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert not left, f"still running: {left}"
+
+
+def _jobs(folder):
+    env = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+    return subprocess.run(["squeue", "--noheader"], env=env, capture_output=True, text=True).stdout.strip()
 
 
 def _daemons():
