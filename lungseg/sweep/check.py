@@ -1,5 +1,6 @@
 """Whether a trial's command line composes, found out before the first trial starts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,19 +9,20 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import compose
+from lungseg.config import compose, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.models.hub import locate
+from lungseg.sweep.settings import SMALLER, Objective
 from lungseg.usage import explain
 
 if TYPE_CHECKING:
     from lungseg.sweep.study import Trial
 
 
-def encoder_of(trial: "Trial", file: Path, size: str) -> str | None:
+def encoder_of(trial: "Trial", file: Path, size: str, objectives: Sequence[Objective] = ()) -> str | None:
     """The encoder whose published weights the trial starts from, None where it needs none.
 
-    What does not compose is refused with the trial's name and the key.
+    What does not compose is refused with the trial's name and the key; so is an objective that nothing measures.
     """
     GlobalHydra.instance().clear()
     words = trial.parts[0].words
@@ -32,10 +34,25 @@ def encoder_of(trial: "Trial", file: Path, size: str) -> str | None:
         raise UserError(f"{file}: trial {trial.name}: {said}") from None
     for key in missing:
         raise UsageError(_needed(key, config, file, size))
+    for one in objectives:
+        _require_measured(one.name, list(config.task.regions))
     weights = config.model.get("weights")
     if weights is not None and not trial.needs:  # else they may be those of a step that has not run yet
         locate(weights)
     return config.model.get("encoder") if config.pretrained and weights is None else None
+
+
+def _require_measured(name: str, regions: list[str]) -> None:
+    if name in ("val/dice", *SMALLER):
+        return
+    from lungseg.metrics.overlap import CaseOverlap  # takes seconds to import
+
+    known = [f"val/{one}" for one in CaseOverlap(regions).names()]
+    if name not in known:
+        listed = ", ".join([*known, *SMALLER[:2]])
+        raise UserError(
+            f"objective={name}: nothing of that name is measured{suggestion(name, known)}; there are {listed}"
+        )
 
 
 def _needed(key: str, config: DictConfig, file: Path, size: str) -> str:

@@ -111,11 +111,14 @@ def as_study(
     study = Study(file, size, plan.about, folder, [], settings, space, plan.base, content, given)
     trials = _of_search(plan, study) if space is not None else _of_grid(plan, study)
     if checked:
-        trials = [replace(one, encoder=encoder_of(one, file, size)) for one in trials]
+        trials = [
+            replace(one, encoder=encoder_of(one, file, size, study.objectives if one.name not in plan.before else ()))
+            for one in trials
+        ]
     study = replace(study, trials=trials)
     if checked and space is not None:
         for corner in space.corners():
-            encoder_of(study.sought("of the search", corner), file, size)
+            encoder_of(study.sought("of the search", corner), file, size, study.objectives)
     return study
 
 

@@ -69,7 +69,7 @@ def hosts(folder):
 
 @pytest.mark.parametrize("mode", ["workers", "trials"])
 def test_two_nodes_work_through_a_study(here, mode):
-    folder = study(grid(5, 4, f"slurm: {{partition: low, timeout_min: 10, mode: {mode}, spread_job: true}}\n"))
+    folder = study(grid(5, 4, f"slurm: {{partition: low, timeout_min: 10, mode: {mode}, exclusive: true}}\n"))
     process, seen = lead(here), set()
     while process.poll() is None:
         seen |= hosts(folder) if folder.exists() else set()

@@ -35,6 +35,7 @@ def read(content, **given):
         (SEARCH + BUDGET + "pruner: asah", "pruner=asah: expected one of none, median, asha, hyperband"),
         (SEARCH + BUDGET + "executor: slrum", r"executor=slrum: .* did you mean slurm\?"),
         (SEARCH + BUDGET + "objective: test/dice", "objective=test/dice: .*nothing is chosen by test cases"),
+        (SEARCH + BUDGET + "objective: val/lung/dicee", r"objective=val/lung/dicee: nothing .* mean val/lung/dice\?"),
         (SEARCH + BUDGET + "objective: [val/dice, val/dice]", "objective: val/dice is there twice"),
         (SEARCH + BUDGET + "objective: {name: val/dice, direction: up}", "direction=up: expected maximize or minimize"),
         (SEARCH + BUDGET + "objective: [val/dice, milliseconds_per_image]\npruner: asha", "two objectives nothing can"),

@@ -17,6 +17,7 @@ from lungseg.sweep.process import GRACE, Stop
 from lungseg.sweep.signs import alive
 from lungseg.sweep.study import Study
 
+SHARED = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "name", "stderr_to_stdout")  # by all its executors
 MODES = ("workers", "trials")
 TIMEOUTS = 1000  # of one job, after each of which it comes back
 WARNING = 120  # seconds before the limit at which a job is told
@@ -80,10 +81,13 @@ class Slurm:
         self._jobs: set[str] = set()
 
     def _parameters(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Those of submitit have its names (timeout_min, mem_gb); any other is sbatch's own (partition, account)."""
+        """Submitit's have its names (timeout_min, mem_gb); any other is sbatch's own, as it has it (reservation)."""
+        import submitit
+
         resources = self.study.settings.resources
-        known = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "name", "stderr_to_stdout")
-        given = {key if key in known or key.startswith("slurm_") else f"slurm_{key}": v for key, v in options.items()}
+        own = set(submitit.SlurmExecutor._valid_parameters())
+        given = {key if key in SHARED else f"slurm_{key}": v for key, v in options.items() if key in {*SHARED, *own}}
+        others = {key: value for key, value in options.items() if key not in {*SHARED, *own}}
         return {
             "name": self.study.folder.name,
             "timeout_min": 24 * 60,
@@ -92,6 +96,7 @@ class Slurm:
             "slurm_signal_delay_s": WARNING,
             "slurm_setup": [f"export LUNGSEG_CORES={resources.cpus or 2}"],
             **({"gpus_per_node": max(1, round(resources.gpus))} if resources.gpus and "gres" not in options else {}),
+            **({"slurm_additional_parameters": others} if others else {}),
             **given,
         }
 
