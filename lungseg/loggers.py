@@ -1,19 +1,26 @@
-"""Dashboards beside metrics.csv: built from ``logger=``, fed with what only some of them can show."""
+"""Dashboards beside metrics.csv: built from ``logger=``, fed with what only some of them can show.
+
+W&B is imported where a run uses it: that takes half a second.
+"""
+
+from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import wandb
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from lungseg import dashboard, output
+from lungseg import output
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
 from lungseg.visualize import Overlay, draw_case
+
+if TYPE_CHECKING:
+    import wandb
 
 Options = Mapping[str, Mapping[str, Any] | None]
 
@@ -24,6 +31,8 @@ def build(options: Options, run_dir: Path, *, name: str, config: dict[str, Any])
         return []
     loggers: list[Logger] = []
     if "wandb" in options:
+        from lungseg import dashboard
+
         keys = options["wandb"] or {}
         run = dashboard.start(
             run_dir, name=name, project=keys.get("project", "lungseg"), group=keys.get("group"), config=config
@@ -56,6 +65,8 @@ def log_overlays(
 def log_table(loggers: Sequence[Logger], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row per case, in W&B."""
     for run in _wandb_runs(loggers):
+        import wandb
+
         table = wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows], allow_mixed_types=True)
         run.log({key: table})
 
@@ -74,6 +85,8 @@ def log_summary(loggers: Sequence[Logger], values: Mapping[str, float]) -> None:
 def finish(loggers: Sequence[Logger]) -> None:
     """Close them in bounded time; a second call does nothing."""
     for run in _wandb_runs(loggers):
+        from lungseg import dashboard
+
         dashboard.finish(run)
     for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
@@ -88,6 +101,8 @@ def _wandb_runs(loggers: Sequence[Logger]) -> Iterator[wandb.Run]:
 
 def _wandb_image(overlay: Overlay, shape: tuple[int, ...]) -> wandb.Image:
     """Black below and on the right up to ``shape``: W&B shows only pictures of one size side by side."""
+    import wandb
+
     margins = [(0, wanted - side) for wanted, side in zip(shape, overlay.image.shape, strict=True)]
     names = {0: "background", **{k + 1: region for k, region in enumerate(overlay.dice)}}
     masks = {

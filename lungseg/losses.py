@@ -6,7 +6,6 @@ from the outer to the inner one (a lung, then the infection in it).
 
 import torch
 import torch.nn.functional as F
-from segmentation_models_pytorch.losses import LovaszLoss
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
@@ -86,6 +85,8 @@ class Lovasz(RegionLoss):
     """The Lovász hinge: a convex stand-in for 1 - IoU, per image and region."""
 
     def __init__(self) -> None:
+        from segmentation_models_pytorch.losses import LovaszLoss  # with timm, half a second that the others save
+
         super().__init__()
         self.hinge = LovaszLoss("binary", per_image=True)
 

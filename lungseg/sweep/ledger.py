@@ -7,6 +7,7 @@ given back twice; of several rows of a name that are not closed only the first r
 
 import contextlib
 import fcntl
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,18 +67,33 @@ class Ledger:
             )
         )
         self._id, self.storage = self.optuna._study_id, self.optuna._storage  # with Optuna's cache before it
+        self._needs = {trial.name: trial.needs for trial in study.trials}
+        self._made: dict[int, tuple[FrozenTrial, Row]] = {}  # by the row's id, with what it was made of
         self._guard = (
             study.folder / "locks" / "storage" if (study.settings.storage or "").startswith("sqlite") else None
         )
 
     def rows(self) -> list[Row]:
         """One for each trial, in the order in which they were made."""
+        return self._rows(self._trials())
+
+    def _rows(self, trials: Sequence[FrozenTrial]) -> list[Row]:
         found: dict[str, Row] = {}
-        for one in self._trials():
+        for one in trials:
             name = one.user_attrs.get("name")
             if name and not closed(one) and (name not in found or found[name].state not in LIVE):
-                found[name] = as_row(one)
+                found[name] = self._as_row(one)
         return list(found.values())
+
+    def _as_row(self, trial: FrozenTrial) -> Row:
+        """Made once of what no longer changes, and of what waits: the storage has another object once that changes."""
+        known = self._made.get(trial._trial_id)
+        if known is not None and known[0] is trial:
+            return known[1]
+        row = as_row(trial)
+        if trial.state != TrialState.RUNNING:
+            self._made[trial._trial_id] = trial, row
+        return row
 
     def fill(self, names: Sequence[str], again: Sequence[str]) -> None:
         """``names`` wait now, if they do not run and did not end; those of ``again`` even if they failed before.
@@ -94,26 +110,30 @@ class Ledger:
 
     def claim(self, worker: str) -> Row | None:
         """A trial that this worker runs from now on; None where there is nothing to start now."""
-        rows = self.rows()
+        trials = self._trials()
+        rows = self._rows(trials)
         states = {row.name: row.state for row in rows}
-        for row in rows:
-            if row.state == "waiting" and self._ready(row.name, states) and self._take(row, worker):
+        ready = [row for row in rows if row.state == "waiting" and self._ready(row.name, states)]
+        for row in _first_then_any(ready):
+            if self._take(row, worker, trials):
                 return self._row(row.trial_id)
-        before = {trial.name for trial in self.study.trials}
+        before = self._needs
         sought = sum(row.name not in before for row in rows)
-        if self.study.space is None or not self._open(sought) or any(states.get(n) != "finished" for n in before):
+        if self.study.space is None or not self._open(sought, trials):
+            return None
+        if any(states.get(name) != "finished" for name in before):
             return None
         return self._sought(worker, len(before))
 
     def over(self) -> bool:
         """Nothing runs or waits, and nothing more is to be sought."""
-        rows = self.rows()
+        trials = self._trials()
+        rows = self._rows(trials)
         if any(row.state in ("waiting", "running") for row in rows):
             return False
-        before = {trial.name for trial in self.study.trials}
-        sought = sum(row.name not in before for row in rows)
-        failed = any(row.name in before and row.state != "finished" for row in rows)
-        return self.study.space is None or failed or not self._open(sought)
+        sought = sum(row.name not in self._needs for row in rows)
+        failed = any(row.name in self._needs and row.state != "finished" for row in rows)
+        return self.study.space is None or failed or not self._open(sought, trials)
 
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
@@ -158,8 +178,9 @@ class Ledger:
 
     def find_lost(self) -> None:
         """A row that was closed by somebody who died before its successor was made gets one now."""
-        there = {row.name for row in self.rows()}
-        lost = [one for one in self._trials() if closed(one) and "ended" not in one.user_attrs]
+        trials = self._trials()
+        lost = [one for one in trials if closed(one) and "ended" not in one.user_attrs]
+        there = {row.name for row in self._rows(trials)} if lost else set()
         for one in {one.user_attrs.get("name"): one for one in lost}.values():  # of each name the last
             ago = (datetime.now() - one.datetime_complete).total_seconds() if one.datetime_complete else 0
             if one.user_attrs.get("name") not in (None, *there) and ago > SETTLED:
@@ -194,22 +215,22 @@ class Ledger:
         return self._call(lambda: self.storage.get_trial(row.trial_id)).state == TrialState.RUNNING
 
     def _ready(self, name: str, states: Mapping[str, str]) -> bool:
-        needs = next((trial.needs for trial in self.study.trials if trial.name == name), ())
-        return all(states.get(need) == "finished" for need in needs)
+        return all(states.get(need) == "finished" for need in self._needs.get(name, ()))
 
-    def _open(self, sought: int) -> bool:
+    def _open(self, sought: int, trials: Sequence[FrozenTrial]) -> bool:
         """Whether the budget has room for another trial of a search."""
         budget = self.study.settings.budget
-        if budget.hours is not None and self.hours() > budget.hours:
+        if budget.hours is not None and self.hours(trials) > budget.hours:
             return False
         return budget.trials is None or sought < budget.trials
 
-    def hours(self) -> float:
-        """Since the first trial began."""
-        began = [one.datetime_start for one in self._trials() if one.datetime_start]
+    def hours(self, trials: Sequence[FrozenTrial]) -> float:
+        """Since the first of ``trials`` began."""
+        began = [one.datetime_start for one in trials if one.datetime_start]
         return (datetime.now() - min(began)).total_seconds() / 3600 if began else 0.0
 
-    def _take(self, row: Row, worker: str) -> bool:
+    def _take(self, row: Row, worker: str, trials: Sequence[FrozenTrial]) -> bool:
+        """``trials``: in which the row was found, and so all that were made before it."""
         try:
             with self._one_at_a_time():
                 if not self._call(lambda: self.storage.set_trial_state_values(row.trial_id, TrialState.RUNNING)):
@@ -217,8 +238,9 @@ class Ledger:
         except (UpdateFinishedTrialError, RuntimeError):
             return False
         self.note(row, worker=worker)
-        older = [one for one in self._trials() if one.user_attrs.get("name") == row.name and one.number < row.number]
-        if any(one.state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED) for one in older):
+        older = [one._trial_id for one in trials if one.number < row.number and one.user_attrs.get("name") == row.name]
+        now = [self._call(partial(self.storage.get_trial, one)).state for one in older]
+        if any(state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED) for state in now):
             self.end(row, "surplus")
             return False
         return True
@@ -264,6 +286,12 @@ class Ledger:
 
     def _call(self, action: Callable[[], Answer]) -> Answer:
         return patiently(action)
+
+
+def _first_then_any(rows: list[Row]) -> Iterator[Row]:
+    """Where the first was taken by somebody else, many seek at once; in order they would fail at one after another."""
+    yield from rows[:1]
+    yield from random.sample(rows[1:], max(len(rows) - 1, 0))
 
 
 def closed(trial: FrozenTrial) -> bool:

@@ -1,19 +1,24 @@
 """Where the state of a study lies: a journal in its folder, or a database. Both may be away for a while."""
 
 import contextlib
+import json
 import logging
 import os
+import random
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages._rdb.models import TrialModel
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import get_lock_file
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -24,37 +29,116 @@ Answer = TypeVar("Answer")
 log = logging.getLogger("lungseg")
 
 JOURNAL = "journal.log"
+GRACE = 30.0  # seconds after which the holder of a journal's lock is taken for dead
 PATIENCE = 300.0  # seconds for which a storage may be away
 DRIVERS = {"postgresql": "lungseg[postgresql]", "mysql": "lungseg[mysql]"}
+SPEAKING = {
+    "postgresql": "postgresql+psycopg2",
+    "mysql": "mysql+pymysql",
+}  # what these bring, where an address is short
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class PatientLock(JournalFileSymlinkLock):
+    """Its pauses stay short and differ, so that nobody waits for seconds while others take turns.
+
+    What tells whether its holder has died is the link itself: where the link leads may not be there.
+    """
+
+    def acquire(self) -> bool:
+        seen, since, pause = None, time.monotonic(), 0.001
+        while True:
+            try:
+                os.symlink(self._lock_target_file, self._lock_file)
+                return True
+            except FileExistsError:
+                now = self._whose()
+            if now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > GRACE and self._whose() == seen:
+                with contextlib.suppress(RuntimeError):  # somebody else was faster
+                    self.release()
+            time.sleep(random.uniform(0.5, 1.5) * pause)
+            pause = min(pause * 1.5, 0.05)
+
+    def _whose(self) -> tuple[int, int] | None:
+        with contextlib.suppress(FileNotFoundError):
+            link = os.lstat(self._lock_file)
+            return link.st_ino, link.st_mtime_ns
+        return None
 
 
 class SafeJournal(JournalFileBackend):
     """Never begun anew where its file has gone, and never left with half a line by a full disk or a kill."""
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        if not os.path.exists(self._file_path):
-            raise FileNotFoundError(self._file_path)
-        with get_lock_file(self._lock):
-            self._drop_half_a_line()
-        before = os.path.getsize(self._file_path)
-        try:
-            super().append_logs(logs)
-        except OSError:
-            with contextlib.suppress(OSError), get_lock_file(self._lock):
-                self._drop_half_a_line(before)
-            raise
+    def __init__(self, path: str) -> None:
+        super().__init__(path, PatientLock(path))
 
-    def _drop_half_a_line(self, least: int = 0) -> None:
-        """Whatever follows the last line end; a whole line of somebody else is kept."""
-        with open(self._file_path, "rb+") as file:
-            end = file.seek(0, os.SEEK_END)
-            start = max(end - 65536, 0)
-            file.seek(start)
-            tail = file.read()
-            if tail and not tail.endswith(b"\n"):
-                file.truncate(max(start + tail.rfind(b"\n") + 1, 0))
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        with (
+            get_lock_file(self._lock),
+            open(os.open(self._file_path, os.O_RDWR | os.O_APPEND), "rb+", buffering=0) as file,  # nothing is kept back
+        ):
+            end = _drop_half_a_line(file)
+            try:
+                while lines:
+                    lines = lines[file.write(lines) :]
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(end)
+                raise
+
+
+def _drop_half_a_line(file: IO[bytes]) -> int:
+    """Whatever follows the last line end; where that is."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(end - 1, 0))
+    if end and file.read() != b"\n":
+        start = max(end - 65536, 0)
+        file.seek(start)
+        end = file.truncate(start + file.read().rfind(b"\n") + 1)
+    return end
+
+
+class LightDatabase(RDBStorage):
+    """What waits is read in full only once: nothing is written to it before it is taken."""
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        super().__init__(url, engine_kwargs=options)
+        self._waiting: set[int] = set()
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        waited = included_trial_ids & self._waiting
+        if waited and states is None:
+            least = min(*included_trial_ids, trial_id_greater_than + 1)
+            with _create_scoped_session(self.scoped_session) as session:
+                there = (
+                    session.query(TrialModel.trial_id, TrialModel.state)
+                    .filter(TrialModel.study_id == study_id, TrialModel.trial_id >= least)
+                    .all()
+                )
+            included_trial_ids = {
+                number
+                for number, state in there
+                if (number in included_trial_ids or number > trial_id_greater_than)
+                and not (number in waited and state == TrialState.WAITING)
+            }
+            if not included_trial_ids:
+                return []
+            trial_id_greater_than = max(number for number, _ in there)
+        found = super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+        for trial in found:
+            (self._waiting.add if trial.state == TrialState.WAITING else self._waiting.discard)(trial._trial_id)
+        return found
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
@@ -69,9 +153,12 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
 
 def _database(url: str) -> BaseStorage:
     try:
-        kind = make_url(url).get_backend_name()
+        address = make_url(url)
+        kind = address.get_backend_name()
+        speaking = address.set(drivername=SPEAKING.get(address.drivername, address.drivername))
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 2}
-        return _made_once(url, {"connect_args": {"timeout": 60}} if kind == "sqlite" else options)
+        options = {"connect_args": {"timeout": 60}} if kind == "sqlite" else options
+        return _made_once(speaking.render_as_string(hide_password=False), options)
     except ArgumentError:
         raise UserError(
             f"storage={_hidden(url)}: is no database's address; expected sqlite:///FILE, postgresql://USER@HOST/NAME "
@@ -92,12 +179,12 @@ def _made_once(url: str, options: dict[str, Any]) -> BaseStorage:
     """Where several come first at once, one makes the tables and the others see that they are there."""
     for _ in range(5):
         try:
-            return RDBStorage(url, engine_kwargs=options)
+            return LightDatabase(url, options)
         except SQLAlchemyError as error:
             if "already exists" not in str(error) and "UNIQUE" not in str(error) and "uplicate" not in str(error):
                 raise
             time.sleep(0.5)
-    return RDBStorage(url, engine_kwargs=options)
+    return LightDatabase(url, options)
 
 
 def _hidden(url: str) -> str:

@@ -1,0 +1,324 @@
+"""What a study costs besides its trials: workers that share a storage, many rows, trials that share a machine.
+
+    uv run benchmarks/sweep.py shared            # 1000 trials that do nothing, 32 processes, each storage
+    uv run benchmarks/sweep.py process           # the same by workers that start a process for each
+    uv run benchmarks/sweep.py rows              # one claim and one status among 10,000 trials
+    uv run benchmarks/sweep.py slots             # real trials: one after another, and several at once
+    uv run benchmarks/sweep.py slots --gpus 0.25
+
+PostgreSQL is measured where its programs are there; the server is one of its own in a temporary folder.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import pwd
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hardware import RESULTS, machine, save
+from lungseg.sweep import process
+from lungseg.sweep.ledger import Ledger
+from lungseg.sweep.process import Stop
+from lungseg.sweep.record import record
+from lungseg.sweep.study import Study, as_study
+from lungseg.sweep.worker import Worker
+
+ROOT = Path(__file__).resolve().parents[1]
+TRIVIAL = """import json, pathlib, sys
+run = pathlib.Path(dict(word.split("=", 1) for word in sys.argv[1:])["run_dir"].strip('"'))
+run.mkdir(parents=True)
+(run / "manifest.json").write_text(json.dumps({"status": "finished", "best_epoch": 1}))
+(run / "metrics.csv").write_text("epoch,val/loss,val/dice\\n1,0.5,0.5\\n")
+"""
+TINY = {
+    "data.count": "36", "data.pixels": "32", "data.size": "32", "data.batch_size": "4", "data.workers": "0",
+    "model": "unet_classic", "model.width": "4", "model.depth": "2", "logger": "none", "trainer.max_epochs": "3",
+}  # fmt: skip
+
+
+def a_study(folder: Path, trials: int, storage: str | None) -> Study:
+    content = {"grid": {"seed": list(range(trials))}, "storage": storage}
+    return as_study(content, Path("many.yaml"), "full", {}, folder, checked=False)
+
+
+def filled(study: Study) -> Ledger:
+    ledger = Ledger(study, "lead")
+    ledger.fill([trial.name for trial in study.trials], [])
+    return ledger
+
+
+def resident() -> float:
+    """MiB of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[str | None]:
+    """The address of a server of its own; None where there are no programs for it."""
+    programs: Path | None = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    if programs is None:
+        yield None
+        return
+    folder.mkdir()
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    as_user: list[str | Path] = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
+    shutil.chown(folder, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    subprocess.run(
+        [*as_user, programs / "initdb", "-D", folder / "db", "-A", "trust", "-U", "bench"],
+        check=True, stdout=subprocess.DEVNULL, cwd=folder,
+    )  # fmt: skip
+    with (folder / "log").open("w") as log:
+        options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+        command = [*as_user, programs / "postgres", "-D", folder / "db", *options]
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    try:
+        until = time.monotonic() + 60
+        place = ["-h", "127.0.0.1", "-p", str(port)]
+        while subprocess.run([programs / "pg_isready", "-q", *place], check=False).returncode:
+            if time.monotonic() > until:
+                raise RuntimeError((folder / "log").read_text())
+            time.sleep(0.2)
+        for number in range(20):
+            psql = [programs / "psql", "-q", *place, "-U", "bench", "postgres", "-c"]
+            subprocess.run([*map(str, psql), f"create database d{number}"], check=True)
+        yield f"postgresql+psycopg2://bench@127.0.0.1:{port}/d"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextlib.contextmanager
+def storages(chosen: str) -> Iterator[Any]:
+    """Name -> a function from a number and a folder to a new storage's address, for those that there are."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        with postgresql(Path(place) / "postgresql") as server:
+            found: dict[str, Callable[[int, Path], str | None]] = {"journal": lambda number, folder: None}
+            found["sqlite"] = lambda number, folder: f"sqlite:///{folder.resolve()}/state.db"
+            if server:
+                found["postgresql"] = lambda number, folder: f"{server}{number}"
+            os.chdir(place)
+            yield {name: make for name, make in found.items() if chosen in ("all", name)}
+
+
+def take_part(study: Study, number: int, gate: Any, told: Any) -> None:
+    """A worker whose trials do nothing."""
+    ledger, calls = Ledger(study, f"worker{number}"), [0]
+    call = ledger._call
+
+    def counted(action: Any) -> Any:
+        calls[0] += 1
+        return call(action)
+
+    ledger._call = counted  # type: ignore[method-assign]
+    ledger.rows()
+    before, claims, ends = resident(), [], []
+    gate.wait()
+    while True:
+        start = time.perf_counter()
+        row = ledger.claim(ledger_name := f"worker{number}")
+        claimed = time.perf_counter()
+        if row is None:
+            break
+        assert row.worker == ledger_name
+        ledger.end(row, "finished", [0.5])
+        claims.append(claimed - start)
+        ends.append(time.perf_counter() - claimed)
+    told.put({"claims": claims, "ends": ends, "calls": calls[0], "before": before, "after": resident()})
+
+
+def start_trivial(study: Study, number: int, gate: Any, told: Any) -> None:
+    """A worker as it is, with a program of the shortest kind."""
+    process.PROGRAM = Path("trivial.py").resolve()
+    began: dict[str, float] = {}
+    ends = []
+
+    def said(what: str, row: Any, reason: str) -> None:
+        if what == "began":
+            began[row.name] = time.perf_counter()
+        else:
+            assert what == "finished", (what, reason)
+            ends.append(time.perf_counter() - began[row.name])
+
+    worker = Worker(study, [{}], Stop(), said)
+    before = resident()
+    gate.wait()
+    worker.run()
+    told.put({"claims": [0.0] * len(ends), "ends": ends, "calls": 0, "before": before, "after": resident()})
+
+
+def together(study: Study, workers: int, target: Any) -> dict[str, Any]:
+    """What all of them measured, and what a leader that looks each two seconds did."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lungseg.sweep.worker"])
+    study = record(study, "")
+    began = time.perf_counter()
+    ledger = filled(study)
+    fill = time.perf_counter() - began
+    gate, told = context.Barrier(workers + 1), context.Queue()
+    group = [context.Process(target=target, args=(study, n, gate, told)) for n in range(workers)]
+    for one in group:
+        one.start()
+    gate.wait()
+    done: list[dict[str, Any]] = []
+    before, looks, began, ended = resident(), list[float](), time.perf_counter(), threading.Event()
+
+    def collect() -> None:
+        done.extend(told.get() for _ in group)
+        ended.set()
+
+    threading.Thread(target=collect, daemon=True).start()
+    while not ended.wait(2.0):
+        start = time.perf_counter()
+        ledger.find_lost()
+        ledger.rows()
+        ledger.over()
+        looks.append(time.perf_counter() - start)
+        assert all(one.exitcode in (None, 0) for one in group)
+    took = time.perf_counter() - began
+    for one in group:
+        one.join()
+    states = Counter(row.state for row in ledger.rows())
+    assert states == {"finished": len(study.trials)}, states
+    return summary(done, took, fill) | {
+        "leader MiB": [round(before, 1), round(resident(), 1)],
+        "leader's look, worst s": round(max(looks, default=0), 3),
+        "KiB": round(sum(f.stat().st_size for f in study.folder.glob("journal.log")) / 1024) or None,
+    }
+
+
+def summary(done: list[dict[str, Any]], took: float, fill: float) -> dict[str, Any]:
+    claims = [t for one in done for t in one["claims"]]
+    both = sorted(c + e for one in done for c, e in zip(one["claims"], one["ends"], strict=True))
+    grown = [one["after"] - one["before"] for one in done]
+    return {
+        "trials/s": round(len(both) / took, 1),
+        "median ms": round(1000 * statistics.median(both), 1),
+        "p95 ms": round(1000 * both[int(0.95 * len(both))], 1),
+        "worst claim s": round(max(claims), 2),
+        "operations/s": round(sum(one["calls"] for one in done) / took),
+        "fill s": round(fill, 1),
+        "worker MiB": [round(statistics.median(one["before"] for one in done), 1),
+                       round(statistics.median(one["after"] for one in done), 1)],
+        "worker grew, most MiB": round(max(grown), 1),
+    }  # fmt: skip
+
+
+def shared(given: argparse.Namespace) -> dict[str, Any]:
+    """Storage, workers -> what was measured."""
+    target = start_trivial if given.what == "process" else take_part
+    found: dict[str, Any] = {}
+    with storages(given.storage) as makers:
+        Path("trivial.py").write_text(TRIVIAL)
+        for number, workers in enumerate(given.workers):
+            for name, make in makers.items():
+                folder = Path(f"{name}-{number}")
+                study = a_study(folder, given.trials, make(number, folder))
+                found[f"{name}, {workers}"] = together(study, workers, target)
+                shutil.rmtree(folder)
+    columns = list(next(iter(found.values())))
+    print("storage, workers".ljust(20), *(c.rjust(max(len(c), 14)) for c in columns))
+    for name, values in found.items():
+        print(name.ljust(20), *(str(values[c]).rjust(max(len(c), 14)) for c in columns))
+    return {"trials": given.trials, "found": found}
+
+
+def rows(given: argparse.Namespace) -> dict[str, Any]:
+    """Of each storage: seconds of one claim, of a look, of opening and of a status; half of the trials are finished."""
+    found: dict[str, Any] = {}
+    with storages(given.storage) as makers:
+        for name, make in makers.items():
+            study = record(a_study(Path(name), given.trials, make(19, Path(name))), "again")
+            found[name] = among_many(study, given.rounds)
+            print(name, {key: round(value, 4) for key, value in found[name].items()}, "s", flush=True)
+    return {"trials": given.trials, "seconds": found}
+
+
+def among_many(study: Study, rounds: int) -> dict[str, float]:
+    ledger, filled_in = timed(lambda: filled(study))
+    for row in ledger.rows()[: len(study.trials) // 2]:
+        ledger.end(row, "finished", [0.5])
+    ours, opened = timed(lambda: (one := Ledger(study, "a"), one.rows())[0])
+    claims, looks = [], []
+    for _ in range(rounds):
+        row, took = timed(lambda: ours.claim("a"))
+        claims.append(took)
+        ledger.end(row, "finished", [0.5])
+        looks.append(timed(ours.rows)[1])
+    command = [sys.executable, "-c", "from lungseg.cli import main; main()", "sweep", "status", str(study.folder)]
+    states = [timed(lambda: subprocess.run(command, check=True, capture_output=True))[1] for _ in range(3)]
+    medians = {"claim": claims, "look": looks, "status": states}
+    return {"fill": filled_in, "open": opened} | {name: statistics.median(each) for name, each in medians.items()}
+
+
+def timed(action: Any) -> tuple[Any, float]:
+    began = time.perf_counter()
+    answer = action()
+    return answer, time.perf_counter() - began
+
+
+def slots(given: argparse.Namespace) -> dict[str, Any]:
+    """Real trials an hour: one after another, and several at once, in turn."""
+    words = dict(TINY)
+    if given.gpus:
+        many = round(1 / given.gpus)
+        alone, shared = {"resources": "{gpus: 1}", "slots": 1}, {"resources": f"{{gpus: {given.gpus}}}", "slots": many}
+        settings = {"one after another": alone, "at once": shared}
+    else:
+        words["trainer"] = "cpu"
+        settings = {"one after another": {"slots": 1}, "at once": {"slots": given.slots}}
+    speeds: dict[str, list[float]] = {name: [] for name in settings}
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        Path("tiny.yaml").write_text(json.dumps({"base": words, "grid": {"seed": list(range(given.trials))}}))
+        for turn in range(given.rounds):
+            for name, setting in settings.items():
+                command = [sys.executable, "-c", "from lungseg.cli import main; main()", "sweep", "tiny.yaml"]
+                command += [*(f"{key}={value}" for key, value in setting.items()), f"out={name[:2]}{turn}"]
+                _, took = timed(lambda: subprocess.run(command, check=True, capture_output=True))  # noqa: B023
+                speeds[name].append(3600 * given.trials / took)
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    ratio = medians["at once"] / medians["one after another"]
+    for name, value in medians.items():
+        print(f"{name:<20}{value:>8.0f} trials an hour  {settings[name]}")
+    print(f"{ratio:.2f}x")
+    return {"trials": given.trials, "settings": settings, "an hour": speeds, "medians": medians, "ratio": ratio}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["shared", "process", "rows", "slots"])
+    parser.add_argument("--storage", default="all", choices=["all", "journal", "sqlite", "postgresql"])
+    parser.add_argument("--trials", type=int)
+    parser.add_argument("--workers", type=int, nargs="+")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--gpus", type=float, help="share of a GPU of each trial that is run at once with others")
+    given = parser.parse_args()
+    least = {"shared": (1000, [32], 1), "process": (64, [8], 1), "rows": (10_000, [1], 9), "slots": (6, [1], 2)}
+    for key, value in zip(("trials", "workers", "rounds"), least[given.what], strict=True):
+        setattr(given, key, getattr(given, key) or value)
+    measured = {"shared": shared, "process": shared, "rows": rows, "slots": slots}[given.what](given)
+    before = json.loads(path.read_text()) if (path := RESULTS / "sweep.json").exists() else {}
+    about = machine("lungseg", "optuna", "sqlalchemy", "torch")
+    print(f"written to {save('sweep', before | {given.what: {**about, **measured}})}")
+
+
+if __name__ == "__main__":
+    main()
