@@ -4,10 +4,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lungseg import cluster, ranks, restart
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
-from lungseg.orphan import end_with_parent
+from lungseg.parallel import cluster, line, restart
+from lungseg.parallel.orphan import end_with_parent
 from lungseg.program import main
 
 
@@ -15,7 +15,7 @@ def job(cfg: DictConfig) -> None:
     """Refuse what can be known to fail; only then import what is heavy. Ranks but the first are told what to do."""
     here, hydra = cluster.place(), HydraConfig.get()
     if here.rank > 0:
-        from lungseg.following import follow
+        from lungseg.parallel.following import follow
 
         raise SystemExit(follow())
     if hydra.mode == RunMode.MULTIRUN and cfg.trainer.devices not in (1, "1") and here.ranks == 1:
@@ -41,7 +41,7 @@ def told(cfg: DictConfig) -> None:
     try:
         job(cfg)
     except BaseException as error:
-        ranks.dismiss(cluster.place(), getattr(error, "exit_code", 1))
+        line.dismiss(cluster.place(), getattr(error, "exit_code", 1))
         raise
 
 

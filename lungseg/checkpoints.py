@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lungseg.errors import Stopped, UserError
 from lungseg.files import replaced
+from lungseg.parallel.signals import Signals
 from lungseg.runs import Run
-from lungseg.signals import Signals
 
 DUE = 1  # a checkpoint is; less than any signal that is ours
 

@@ -14,15 +14,15 @@ from pytorch_lightning.loggers import Logger
 from lungseg import trainer
 from lungseg.callbacks import Curves, EpochLoss, Overlays, Throughput
 from lungseg.checkpoints import KeepCheckpoints
-from lungseg.cluster import Place
 from lungseg.data.datamodule import SegmentationData
 from lungseg.errors import Stopped, UserError
 from lungseg.module import SegmentationModule
+from lungseg.parallel.cluster import Place
+from lungseg.parallel.line import Line
+from lungseg.parallel.signals import Signals
 from lungseg.progress import EpochLines, progress_bar
 from lungseg.pruning import pruning
-from lungseg.ranks import Line
 from lungseg.runs import Run
-from lungseg.signals import Signals
 
 log = logging.getLogger("lungseg")
 

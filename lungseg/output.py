@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
 
-from lungseg import cluster
+from lungseg.parallel import cluster
 
 LIBRARIES = ("pytorch_lightning", "lightning_fabric")
 NOISE = (  # true of this program by design, of no use to its user

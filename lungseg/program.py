@@ -13,9 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg import cluster
 from lungseg.config import CONF
 from lungseg.errors import Stopped, UsageError, UserError
+from lungseg.parallel import cluster
 from lungseg.usage import explain
 
 SUBMITIT = "SUBMITIT_EXECUTOR"  # in the environment of its jobs

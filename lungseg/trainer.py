@@ -11,10 +11,10 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.strategies import DDPStrategy
 
-from lungseg.batchnorm import SyncBatchNorm
 from lungseg.checkpoints import AtomicIO
-from lungseg.cluster import Place
 from lungseg.errors import UserError
+from lungseg.parallel.batchnorm import SyncBatchNorm
+from lungseg.parallel.cluster import Place
 
 ACCELERATORS = ("auto", "cpu", "gpu")
 MINUTES = 30.0  # that a rank waits for the others

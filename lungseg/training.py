@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from lungseg import cluster, loggers, output, restart, trainer
+from lungseg import loggers, output, trainer
 from lungseg.checkpoints import load_checkpoint
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.data.case import Case, fingerprint
@@ -24,14 +24,15 @@ from lungseg.files import write_atomically
 from lungseg.fitting import build_trainer, fit
 from lungseg.judging import judge_run
 from lungseg.latency import milliseconds
-from lungseg.leading import Team, team_of
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
-from lungseg.ranks import RankLost
+from lungseg.parallel import cluster, restart
+from lungseg.parallel.leading import Team, team_of
+from lungseg.parallel.line import RankLost
+from lungseg.parallel.signals import Interrupted, Signals
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 from lungseg.selection import Selection
-from lungseg.signals import Interrupted, Signals
 from lungseg.source import build_cases, build_splits
 
 log = logging.getLogger("lungseg")

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from helpers import ROOT
-from lungseg import cluster
 from lungseg.checkpoints import load_checkpoint
 from lungseg.config import compose
 from lungseg.errors import UserError
+from lungseg.parallel import cluster
 from lungseg.runs import Run
 from lungseg.training import train
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from lungseg.errors import UserError
-from lungseg.orphan import PARENT
+from lungseg.parallel.orphan import PARENT
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
 from lungseg.sweep.plan import text
@@ -22,7 +22,7 @@ from lungseg.sweep.study import Part
 
 PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
 CLUSTERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "RAY_", "SUBMITIT_")  # what would make a trial think itself a rank
-RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_PORT", "GROUP_RANK", "LUNGSEG_RUN_DIR")
+RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_PORT", "GROUP_RANK", "LUNGSEG_RANK", "LUNGSEG_TOKEN")
 GRACE = 600.0  # seconds that a trial has to save itself
 LOCKED = 60.0  # seconds that a run directory's former process has to be gone
 

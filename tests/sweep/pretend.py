@@ -11,7 +11,7 @@ from pathlib import Path
 SCRIPT = """
 import csv, json, math, os, pathlib, signal, sys, time
 sys.path.insert(0, {root!r})
-from lungseg.orphan import end_with_parent
+from lungseg.parallel.orphan import end_with_parent
 end_with_parent()
 words = dict(word.split("=", 1) for word in sys.argv[1:])
 print(*sys.argv[1:], flush=True)

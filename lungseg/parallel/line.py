@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from lungseg import wire
-from lungseg.cluster import Place
 from lungseg.errors import UserError
+from lungseg.parallel import wire
+from lungseg.parallel.cluster import Place
 
 GRACE = 20.0  # seconds for a rank to end by itself once another is lost; it may wait for that one in vain
 LINGER = 60.0  # seconds that rank zero waits for those to whom it has bad news

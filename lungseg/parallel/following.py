@@ -6,16 +6,17 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from lungseg import cluster, output
+from lungseg import output
 from lungseg.data.case import fingerprint
 from lungseg.data.preprocess import Box
 from lungseg.data.split import load_splits
 from lungseg.errors import Pruned, Stopped, UserError
 from lungseg.experiment import build_data, build_module
 from lungseg.fitting import Ranks, build_trainer, fit
-from lungseg.ranks import Follower, RankLost
+from lungseg.parallel import cluster
+from lungseg.parallel.line import Follower, RankLost
+from lungseg.parallel.signals import Interrupted, Signals
 from lungseg.runs import Run
-from lungseg.signals import Interrupted, Signals
 from lungseg.source import build_cases
 
 

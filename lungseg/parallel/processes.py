@@ -1,7 +1,6 @@
 """The other ranks of one machine, started by rank zero. None outlives it, however it ends."""
 
 import contextlib
-import ctypes
 import os
 import secrets
 import signal
@@ -11,21 +10,19 @@ import threading
 import time
 from pathlib import Path
 
-from lungseg import cluster, wire
-from lungseg.ranks import Leader
-
-PARENT = "LUNGSEG_PARENT"
-DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
+from lungseg.parallel import cluster, wire
+from lungseg.parallel.line import Leader
+from lungseg.parallel.orphan import PARENT
 
 
 class Processes:
-    """Ranks 1, 2, ... as ``python -m lungseg.rank``, which ask rank zero what to do: no command line is run again."""
+    """Ranks 1, 2, ... as ``python -m lungseg.parallel.rank``; they ask rank zero what to do."""
 
     def __init__(self, leader: Leader) -> None:
         self.leader = leader
         token = secrets.token_hex(16)
         os.environ[wire.TOKEN] = token
-        root = str(Path(__file__).resolve().parents[1])
+        root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         ranks = leader.place.ranks
         shared = {
@@ -36,7 +33,7 @@ class Processes:
         }
         self.running = {
             rank: subprocess.Popen(
-                [sys.executable, "-m", "lungseg.rank"],
+                [sys.executable, "-m", "lungseg.parallel.rank"],
                 env={**shared, cluster.RANK: f"{rank}/{ranks}"},
                 stdin=subprocess.DEVNULL,
             )
@@ -74,12 +71,3 @@ class Processes:
                     self.leader.lost_before(rank, self.why(rank))
                     return
             time.sleep(0.2)
-
-
-def die_with_parent() -> None:
-    """By the kernel, where it can; at once if rank zero is gone already."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None, use_errno=True).prctl(DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != int(os.environ[PARENT]):
-        os._exit(1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from lungseg import cluster
+from lungseg.parallel import cluster
 
 
 class Interrupted(BaseException):

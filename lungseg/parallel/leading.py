@@ -8,16 +8,17 @@ from dataclasses import astuple
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig
 
-from lungseg import cluster, trainer
-from lungseg.cluster import Place
+from lungseg import trainer
 from lungseg.data.preprocess import Box
 from lungseg.errors import UserError
 from lungseg.experiment import plain
 from lungseg.fitting import Ranks
-from lungseg.processes import Processes
-from lungseg.ranks import Leader
+from lungseg.parallel import cluster
+from lungseg.parallel.cluster import Place
+from lungseg.parallel.line import Leader
+from lungseg.parallel.processes import Processes
+from lungseg.parallel.signals import Interrupted
 from lungseg.runs import Run
-from lungseg.signals import Interrupted
 
 log = logging.getLogger("lungseg")
 

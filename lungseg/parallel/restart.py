@@ -12,8 +12,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from lungseg import cluster
 from lungseg.errors import Stopped, UserError
+from lungseg.parallel import cluster
 from lungseg.runs import Run
 
 log = logging.getLogger("lungseg")

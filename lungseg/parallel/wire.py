@@ -7,9 +7,9 @@ import socket
 import time
 from typing import Any
 
-from lungseg import cluster
-from lungseg.cluster import Place
 from lungseg.errors import UserError
+from lungseg.parallel import cluster
+from lungseg.parallel.cluster import Place
 
 TOKEN = "LUNGSEG_TOKEN"
 JOIN = 300.0  # seconds in which rank zero must have begun to listen
