@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from helpers import ROOT, run_program
 from lungseg.config import compose
 from lungseg.errors import Stopped
 from lungseg.module import SegmentationModule
+from lungseg.sweep.record import record
+from lungseg.sweep.study import read_study
 from lungseg.training import train
 from models.fakes import place_smp
 
@@ -70,6 +73,20 @@ def place(tmp_path_factory):
     return place
 
 
+FEW = {
+    "losses": ["loss=bce,dice", "seed=0", "model=unet_classic"],
+    "pretraining": ["arm=scratch", "task=lung", "seed=0,1", "model=unet", "model.encoder=resnet18"],
+    "search": ["budget.trials=1", "retrain=0", "model.encoder=resnet18"],
+}
+
+
+def begin_a_study(place):
+    study = read_study(ROOT / "sweeps" / "losses.yaml", "small", {"seed": "0"}, place / "studies" / "begun")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        record(replace(study, folder=Path("studies/begun")), "lungseg sweep sweeps/losses.yaml size=small seed=0")
+
+
 def run_installed(*words, cwd):
     """The console script that the installation made."""
     script = Path(sys.executable).parent / "lungseg"
@@ -90,10 +107,15 @@ def test_a_command_of_the_readme_runs(command, place, folder_data, request):
             (place / name).symlink_to(request.getfixturevalue("realdata") / name)
     script, *words = shlex.split(command.removeprefix("python "))
     if script == "lungseg":
+        if words[:2] == ["sweep", "status"]:
+            begin_a_study(place)
+            result = run_installed(*words, cwd=place)
+            assert result.returncode == 0, result.stderr
+            assert "studies/begun of 7 trials" in result.stdout
+            return
         if words[0] == "sweep":
-            few = ["loss=bce,dice", "seed=0"] if "losses" in command else ["arm=scratch", "task=lung", "seed=0,1"]
-            few += ["model=unet_classic"] if "losses" in command else ["model=unet", "model.encoder=resnet18"]
-            words += [*few, "experiment=quick", "trainer.max_epochs=1"]
+            few = next(few for name, few in FEW.items() if name in command)
+            words += [*few, "experiment=quick", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
         here = place / "alike" if words[0] == "compare" else place  # runs/ has those of the other commands, too
         result = run_installed(*words, cwd=here)
         if words[0] in ("sweep", "compare"):
