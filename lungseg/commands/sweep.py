@@ -85,7 +85,8 @@ def _watch(study: Study, ledger: Ledger, executor: Executor, sign: Sign, live: L
                 executor.start(_room(study, rows))
         if time.monotonic() - drawn > REDRAWN:
             drawn = time.monotonic()
-            sweep_away(study.folder, sign.now(), study.settings.heartbeat)
+            with contextlib.suppress(OSError):  # its folder may be away for a while
+                sweep_away(study.folder, sign.now(), study.settings.heartbeat)
             live.draw(ledger.rows(), _workers(study), executor.latest())
         time.sleep(TICK)
 

@@ -3,6 +3,7 @@
 Only the file server's clock is looked at, so the clocks of the machines may differ.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -71,7 +72,7 @@ def dead(folder: Path, name: str, now: float, heartbeat: float) -> bool:
 def alive(folder: Path, heartbeat: float) -> list[dict[str, Any]]:
     """What each living worker says of itself, with its ``name``."""
     now, found = time.time(), []
-    for path in sorted((folder / "workers").glob("*.json")):
+    for path in sorted(_signs(folder)):
         try:
             about = json.loads(path.read_text())
         except (OSError, ValueError):
@@ -83,9 +84,15 @@ def alive(folder: Path, heartbeat: float) -> list[dict[str, Any]]:
 
 def sweep_away(folder: Path, now: float, heartbeat: float) -> None:
     """The files of the dead, once nobody asks for them any more."""
-    for path in (folder / "workers").glob("*.json"):
-        if dead(folder, path.stem, now, heartbeat) and now - path.stat().st_mtime > heartbeat:
-            path.unlink(missing_ok=True)
+    for path in _signs(folder):
+        with contextlib.suppress(FileNotFoundError):  # its worker has just taken it along
+            if dead(folder, path.stem, now, heartbeat) and now - path.stat().st_mtime > heartbeat:
+                path.unlink(missing_ok=True)
+
+
+def _signs(folder: Path) -> list[Path]:
+    """Those that are whole: what is being written begins with a dot."""
+    return [path for path in (folder / "workers").glob("*.json") if not path.name.startswith(".")]
 
 
 def _here(pid: int) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
@@ -15,6 +17,7 @@ from lungseg.sweep.record import asked_to_stop
 from lungseg.sweep.report import REPORT
 from lungseg.sweep.signs import Sign, dead
 from lungseg.sweep.slots import Environment
+from lungseg.sweep.storage import PATIENCE
 from lungseg.sweep.study import Study, Trial
 
 log = logging.getLogger("lungseg")
@@ -23,6 +26,8 @@ NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py be
 MEMORY = "out of memory"  # how it begins where that was too small
 PRUNED = 75  # its exit code where it was told to give up
 SAVED = (130, 143)  # where somebody stopped it
+FULL = ("the disk is full", "No space left on device")  # what it says where it could not write
+ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
 PAUSE = 2.0  # seconds between two looks for work
 CHECKED = 5.0  # and between two at the trials that run
 
@@ -51,6 +56,7 @@ class Worker:
 
     def run(self) -> None:
         """Until all is done, ``most`` were taken or ``stop`` says so. What a slot did not foresee ends all."""
+        self._obey()  # it may have come after somebody asked
         self.sign.start()
         threads = [threading.Thread(target=self._slot, args=(place,)) for place in self.slots]
         try:
@@ -73,6 +79,7 @@ class Worker:
     def _slot(self, environment: Environment) -> None:
         try:
             while not self.stop.soon.is_set() and (self.most is None or self._taken < self.most):
+                self._wait_for_room()
                 row = self._claim()
                 if row is not None:
                     self._work(row, environment)
@@ -89,6 +96,17 @@ class Worker:
                 self._open -= 1
                 if not self._open:
                     self.stop.idle.set()
+
+    def _wait_for_room(self) -> None:
+        """On the disk of the study, as for a storage that is away: else one trial after another would fail."""
+        deadline, told = time.monotonic() + PATIENCE, False
+        while full(self.study.folder) and not self.stop.soon.is_set():
+            if time.monotonic() > deadline:
+                raise UserError(f"{self.study.folder}: the disk is full; free space, then go on by the same command")
+            if not told:
+                log.info("%s: the disk is full; nothing new is started before there is space", self.study.folder)
+                told = True
+            self.stop.soon.wait(PAUSE)
 
     def _claim(self) -> Row | None:
         with self._lock:
@@ -138,6 +156,8 @@ class Worker:
             return "stopped", last
         if code < 0:
             return "killed", f"killed by signal {-code}"
+        if any(words in last for words in FULL) or full(folder):
+            return "stopped", last if FULL[0] in last else f"{folder}: the disk is full"
         kinds = {NO_WEIGHTS: "no weights", MEMORY: "memory"}
         kind = next((kind for begin, kind in kinds.items() if last.startswith(begin)), "failed")
         return kind, last if len(said) == 1 else "\n".join(said)
@@ -199,6 +219,14 @@ class Worker:
                 return
             self._looked = time.monotonic()
         rescue(self.ledger, self.sign, self.said)
+
+
+def full(folder: Path) -> bool:
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return False
+    return there.f_bavail * there.f_frsize < ROOM
 
 
 def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:

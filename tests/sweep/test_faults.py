@@ -150,7 +150,7 @@ def test_anyone_may_join_and_one_that_dies_is_replaced(pretended, compared):
     assert helpers[1].wait(timeout=30) == 0
     for n in range(5):
         done(folder / f"seed{n}", 12)
-    assert "its worker" in out
+    assert "its worker" in out + helpers[1].stdout.read()  # whoever saw it first
     assert states(folder) == {"finished": 5}
     assert len({pid for n in range(5) for _, pid in epochs(folder / f"seed{n}")}) == 6
 
