@@ -91,6 +91,7 @@ def main() -> None:
         for turn in range(given.rounds + 1):
             for name, root in versions.items():
                 measured = once(root, f"runs/{name}{turn}")
+                print(turn, name, {step: round(took, 2) for step, took in measured.items()}, flush=True)
                 if turn:
                     found[name].append(measured)
     tell(found)
