@@ -131,11 +131,10 @@ def _fill(study: Study, ledger: Ledger) -> None:
         except UserError as error:
             lacking[encoder] = str(error)
             log.info("trials with pretrained=true and %s are left out: %s", encoder, error)
-    names = [trial.name for trial in study.trials]
-    ledger.fill(names, names)
+    encoders = {trial.name: trial.encoder for trial in study.trials}
+    ledger.fill(list(encoders), list(encoders))
     for row in ledger.rows():
-        trial = next((one for one in study.trials if one.name == row.name), None)
-        if trial is not None and trial.encoder in lacking and row.state == "waiting":
+        if encoders.get(row.name) in lacking and row.state == "waiting":
             ledger.end(row, "no weights", None, "")
 
 

@@ -100,12 +100,12 @@ class Ledger:
 
         What waits and is not among ``names`` is taken out.
         """
-        there = {row.name: row for row in self.rows()}
+        there, wanted, repeated = {row.name: row for row in self.rows()}, set(names), set(again)
         for row in there.values():
-            if row.state == "waiting" and row.name not in names and self.study.space is None:
+            if row.state == "waiting" and row.name not in wanted and self.study.space is None:
                 self.end(row, "taken out")
         for name in names:
-            if name not in there or (name in again and there[name].state not in LIVE):
+            if name not in there or (name in repeated and there[name].state not in LIVE):
                 self._enqueue(name)
 
     def claim(self, worker: str) -> Row | None:

@@ -1,6 +1,7 @@
 """What a study's YAML may hold: base, grid or search, before, settings, and how a size changes them."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,11 +116,11 @@ def _axis(axis: str, options: Any, file: Path, place: str) -> dict[str, Words]:
         ]
     if not named:
         raise UserError(f"{file}: {place} is empty; expected a list of values, or named options")
-    names = [name for name, _ in named]
-    for name in names:
+    counts = Counter(name for name, _ in named)
+    for name in counts:
         if not re.fullmatch(r"\w[\w.+-]*", name):
             raise UserError(f"{file}: {place}: the option {name!r} will name folders; use letters, digits, - and _")
-        if names.count(name) > 1:
+        if counts[name] > 1:
             raise UserError(f"{file}: {place}: two options are called {name}, and trials would be too; rename one")
     return dict(named)
 

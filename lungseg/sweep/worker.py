@@ -28,8 +28,9 @@ PRUNED = 75  # its exit code where it was told to give up
 SAVED = (130, 143)  # where somebody stopped it
 FULL = ("the disk is full", "No space left on device")  # what it says where it could not write
 ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
+DEADLY = 10  # workers that go away while they run a trial, before it is taken to be why
 PAUSE = 2.0  # seconds between two looks for work
-CHECKED = 5.0  # and between two at the trials that run
+CHECKED = 5.0  # and at least between two at the trials that run; the leader looks more often
 
 Said = Callable[[str, Row, str], None]  # what happened (began, finished, ...), to which, details
 
@@ -50,6 +51,7 @@ class Worker:
         about = {"slots": len(slots), "executor": kind}
         self.sign = Sign(study.folder, study.settings.heartbeat, about)
         self.ledger = Ledger(study, self.sign.name)
+        self._asked = -1.0
         self.error: BaseException | None = None
         self.latest: dict[str, str] = {}  # trial -> what it said last
         self._taken, self._looked, self._open, self._lock = 0, 0.0, len(slots), threading.Lock()
@@ -73,6 +75,9 @@ class Worker:
 
     def _obey(self) -> None:
         """What somebody asked of all workers."""
+        if time.monotonic() - self._asked < 1:
+            return
+        self._asked = time.monotonic()
         if level := asked_to_stop(self.study.folder):
             self.stop.at_least(level)
 
@@ -215,7 +220,7 @@ class Worker:
     def _look_after(self) -> None:
         """Trials of workers that are dead wait again."""
         with self._lock:
-            if time.monotonic() - self._looked < CHECKED:
+            if time.monotonic() - self._looked < max(CHECKED, self.study.settings.heartbeat / 4):
                 return
             self._looked = time.monotonic()
         rescue(self.ledger, self.sign, self.said)
@@ -230,6 +235,7 @@ def full(folder: Path) -> bool:
 
 
 def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:
+    """Trials of workers that are gone wait again; one under which ``DEADLY`` workers have gone is taken to be why."""
     folder, heartbeat = ledger.study.folder, ledger.study.settings.heartbeat
     try:
         now = sign.now()
@@ -242,6 +248,12 @@ def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:
             gone = row.began is not None and time.time() - row.began.timestamp() > heartbeat
         else:
             gone = dead(folder, row.worker, now, heartbeat)
-        if gone and ledger.give_back(row, f"its worker {row.worker or ''} is gone"):
+        if not gone:
+            continue
+        if row.attempt + 1 >= DEADLY:
+            reason = f"{DEADLY} workers have gone while they ran it; it may take more memory than a machine has"
+            if ledger.end(row, "failed", None, reason):
+                said("failed", row, reason)
+        elif ledger.give_back(row, f"its worker {row.worker or ''} is gone"):
             said("given back", row, f"its worker {row.worker or ''} is gone")
     ledger.find_lost()

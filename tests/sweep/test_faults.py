@@ -202,3 +202,18 @@ def test_a_stop_reaches_workers_elsewhere(pretended, compared):
     assert not running(folder / "seed0")
     assert not running(folder / "seed1")
     assert states(folder) == {"waiting": 2}
+
+
+def test_a_trial_under_which_every_worker_dies_fails_in_the_end(pretended, compared, capsys, monkeypatch):
+    monkeypatch.setattr(workers, "DEADLY", 3)
+    folder = study("grid: {seed: [0, 1]}\nheartbeat: 60\n")
+    assert ran("seed=1", "slots=1") == 0
+    ledger = Ledger(recorded(folder)[0])
+    ledger.fill(["seed0", "seed1"], [])
+    for attempt in range(2):
+        row = ledger.claim(f"gone-{attempt}")
+        assert ledger.give_back(row, "its worker is gone")
+    assert ledger.claim("gone-2").attempt == 2
+    assert ran("slots=1") == 1
+    assert "3 workers have gone while they ran it" in capsys.readouterr().out
+    assert not (folder / "seed0").exists()
