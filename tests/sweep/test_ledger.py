@@ -191,6 +191,7 @@ def test_a_storage_that_cannot_be_is_one_line_without_its_password(url, message,
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.slow  # it waits for the lock's grace
 def test_the_lock_of_a_worker_that_was_killed_does_not_hold_up_the_others(tmp_path):
     """A process is killed while it appends; the next one waits no longer than the lock's grace."""
     Path("mine.yaml").write_text(GRID)
