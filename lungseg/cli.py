@@ -116,7 +116,7 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
 
 def _sweep(study: str, words: Sequence[str]) -> int:
     """A study to work through, or something to do with one that was begun."""
-    from lungseg.commands.sweep import join, status, sweep
+    from lungseg.commands.sweep import join, retrain, status, sweep
 
     if study == "status":
         return status([Path(word) for word in words])
@@ -132,8 +132,6 @@ def _sweep(study: str, words: Sequence[str]) -> int:
             raise UsageError(f"{other}: sweep {study} takes only {key}=")
         if study == "join":
             return join(Path(words[0]), count)
-        from lungseg.commands.search import retrain
-
         return retrain(Path(words[0]), int(count))
     values = _values(words, "size=small")
     out = values.pop("out", None)

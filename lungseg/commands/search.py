@@ -9,12 +9,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from lungseg.errors import UserError
 from lungseg.sweep.best import front, plain_words, write_experiment, write_search
-from lungseg.sweep.ledger import Ledger, Row
+from lungseg.sweep.lead import lead
+from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.outcome import values_of
 from lungseg.sweep.process import alone, finished
 from lungseg.sweep.record import record, recorded
+from lungseg.sweep.row import Row
 from lungseg.sweep.settings import Settings
 from lungseg.sweep.study import Study, as_study
 
@@ -49,24 +50,7 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
     return written, [*places, *([folder] if (folder := _folder(study, best)).is_dir() else [])]
 
 
-def retrain(folder: Path, seeds: int) -> int:
-    """The best of a search that has ended, with new seeds; then its page again."""
-    study, _ = recorded(folder)
-    if study.space is None:
-        raise UserError(
-            f"{folder}: is a grid, in which every trial is what it is; only a search's best is trained again"
-        )
-    if seeds < 2:
-        raise UserError(f"seeds={seeds}: expected at least 2, which is what tells luck from merit")
-    from lungseg.commands.sweep import conclude
-
-    with alone(study.folder):
-        return conclude(study, Ledger(study, "best").rows(), seeds)
-
-
 def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> dict[str, Any] | None:
-    from lungseg.commands.sweep import lead
-
     kept = {key: value for key, value in dataclasses.asdict(study.settings).items() if key not in OF_SEARCH}
     content = {
         "about": f"{best.name}, the best of {study.folder}, with {seeds} new seeds",

@@ -12,7 +12,8 @@ from optuna.importance import PedAnovaImportanceEvaluator
 
 from lungseg.config import CONF
 from lungseg.files import write_atomically, write_json
-from lungseg.sweep.ledger import Ledger, Row
+from lungseg.sweep.ledger import Ledger
+from lungseg.sweep.row import Row
 from lungseg.sweep.settings import Objective
 from lungseg.sweep.study import Study
 

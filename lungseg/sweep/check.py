@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
@@ -13,13 +12,11 @@ from lungseg.config import compose, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.models.hub import locate
 from lungseg.sweep.settings import SMALLER, Objective
+from lungseg.sweep.trial import Trial
 from lungseg.usage import explain
 
-if TYPE_CHECKING:
-    from lungseg.sweep.study import Trial
 
-
-def encoder_of(trial: "Trial", file: Path, size: str, objectives: Sequence[Objective] = ()) -> str | None:
+def encoder_of(trial: Trial, file: Path, size: str, objectives: Sequence[Objective] = ()) -> str | None:
     """The encoder whose published weights the trial starts from, None where it needs none.
 
     What does not compose is refused with the trial's name and the key; so is an objective that nothing measures.

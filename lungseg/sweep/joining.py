@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from lungseg.sweep.ledger import Row
 from lungseg.sweep.process import Stop
 from lungseg.sweep.record import recorded
+from lungseg.sweep.rescue import Said
+from lungseg.sweep.row import Row
 from lungseg.sweep.slots import slots
-from lungseg.sweep.worker import Said, Worker
+from lungseg.sweep.worker import Worker
 
 
 def quiet(what: str, row: Row, reason: str) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -19,34 +18,15 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lungseg.sweep.plan import Words
+from lungseg.sweep.row import NEVER, Row, as_row, closed, row_curve
 from lungseg.sweep.search import make_pruner, make_sampler
 from lungseg.sweep.storage import open_storage, patiently
 from lungseg.sweep.study import Study
 
 Answer = TypeVar("Answer")
 
-NEVER = ("surplus", "taken out")  # ends of rows that count for nothing
 SETTLED = 10.0  # seconds after which a row that was closed should have its successor
 LIVE = ("waiting", "running", "finished", "pruned")
-ENDED = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """Of a trial, its newest."""
-
-    number: int
-    name: str
-    state: str  # waiting, running, finished, pruned, failed, no weights, not started
-    worker: str | None
-    attempt: int
-    reason: str
-    values: list[float] | None
-    params: dict[str, Any]
-    curve: list[tuple[int, float]]
-    began: datetime | None
-    ended: datetime | None
-    trial_id: int
 
 
 class Ledger:
@@ -292,34 +272,3 @@ def _first_then_any(rows: list[Row]) -> Iterator[Row]:
     """Where the first was taken by somebody else, many seek at once; in order they would fail at one after another."""
     yield from rows[:1]
     yield from random.sample(rows[1:], max(len(rows) - 1, 0))
-
-
-def closed(trial: FrozenTrial) -> bool:
-    """A row that was given back, or never counted."""
-    ended = trial.user_attrs.get("ended")
-    return trial.state == TrialState.FAIL and (ended is None or ended[0] in NEVER)
-
-
-def as_row(trial: FrozenTrial) -> Row:
-    attrs = trial.user_attrs
-    state, reason = ENDED.get(trial.state, trial.state.name.lower()), ""
-    if "ended" in attrs and trial.state == TrialState.FAIL:
-        state, reason = attrs["ended"]
-    return Row(
-        trial.number,
-        attrs["name"],
-        state,
-        attrs.get("worker"),
-        int(attrs.get("attempt", 0)),
-        reason,
-        list(trial.values) if trial.state == TrialState.COMPLETE and trial.values else None,
-        dict(trial.params),
-        row_curve(trial),
-        trial.datetime_start,
-        trial.datetime_complete,
-        trial._trial_id,
-    )
-
-
-def row_curve(trial: FrozenTrial) -> list[tuple[int, float]]:
-    return sorted(trial.intermediate_values.items())

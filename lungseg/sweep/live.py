@@ -10,7 +10,7 @@ from datetime import datetime
 from statistics import mean
 from typing import Any
 
-from lungseg.sweep.ledger import Row
+from lungseg.sweep.row import Row
 from lungseg.sweep.study import Study
 
 STATES = ("finished", "running", "waiting", "pruned", "failed", "no weights", "not started")

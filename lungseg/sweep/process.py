@@ -18,7 +18,7 @@ from lungseg.parallel.orphan import PARENT
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
 from lungseg.sweep.plan import text
-from lungseg.sweep.study import Part
+from lungseg.sweep.trial import Part
 
 PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
 CLUSTERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "RAY_", "SUBMITIT_")  # what would make a trial think itself a rank

@@ -18,37 +18,10 @@ from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import Objective, Settings, objectives, read_settings
 from lungseg.sweep.space import Space, read_space
+from lungseg.sweep.trial import Part, Trial
 
 KEPT_BACK = {"run_dir": "out=FOLDER says where all runs lie", "resume": "what was stopped goes on by itself"}
 RESERVED = ("logs", "comparison", "workers", "locks", "experiment", "retrained")  # what else lies in a study's folder
-
-
-@dataclass(frozen=True)
-class Part:
-    """One run of a trial: one process, one run directory."""
-
-    name: str
-    overrides: Words
-    run_dir: Path
-
-    @property
-    def words(self) -> list[str]:
-        """What follows ``python train.py``."""
-        return [f"{key}={value}" for key, value in (self.overrides | {"run_dir": text(str(self.run_dir))}).items()]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """``parts`` are run one after another: several where each trial has several seeds or folds.
-
-    ``needs`` names the trials whose run directories it uses; ``encoder`` is the one whose published weights it starts
-    from, None where it needs none.
-    """
-
-    name: str
-    parts: list[Part]
-    needs: tuple[str, ...] = ()
-    encoder: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,24 @@
 
 import json
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from lungseg.errors import UserError
-from lungseg.sweep.ledger import Ledger, Row
+from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.outcome import smaller, values_of
 from lungseg.sweep.process import Stop, finished, held, last_lines, run_process, words_now
 from lungseg.sweep.record import asked_to_stop
 from lungseg.sweep.report import REPORT
-from lungseg.sweep.signs import Sign, dead
+from lungseg.sweep.rescue import Said, full, rescue
+from lungseg.sweep.row import Row
+from lungseg.sweep.signs import Sign
 from lungseg.sweep.slots import Environment
 from lungseg.sweep.storage import PATIENCE
-from lungseg.sweep.study import Study, Trial
+from lungseg.sweep.study import Study
+from lungseg.sweep.trial import Trial
 
 log = logging.getLogger("lungseg")
 
@@ -27,12 +28,8 @@ MEMORY = "out of memory"  # how it begins where that was too small
 PRUNED = 75  # its exit code where it was told to give up
 SAVED = (130, 143)  # where somebody stopped it
 FULL = ("the disk is full", "No space left on device")  # what it says where it could not write
-ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
-DEADLY = 10  # workers that go away while they run a trial, before it is taken to be why
 PAUSE = 2.0  # seconds between two looks for work
 CHECKED = 5.0  # and at least between two at the trials that run; the leader looks more often
-
-Said = Callable[[str, Row, str], None]  # what happened (began, finished, ...), to which, details
 
 
 class Worker:
@@ -224,36 +221,3 @@ class Worker:
                 return
             self._looked = time.monotonic()
         rescue(self.ledger, self.sign, self.said)
-
-
-def full(folder: Path) -> bool:
-    try:
-        there = os.statvfs(folder)
-    except OSError:
-        return False
-    return there.f_bavail * there.f_frsize < ROOM
-
-
-def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:
-    """Trials of workers that are gone wait again; one under which ``DEADLY`` workers have gone is taken to be why."""
-    folder, heartbeat = ledger.study.folder, ledger.study.settings.heartbeat
-    try:
-        now = sign.now()
-    except OSError:
-        return
-    for row in ledger.rows():
-        if row.state != "running":
-            continue
-        if row.worker is None:
-            gone = row.began is not None and time.time() - row.began.timestamp() > heartbeat
-        else:
-            gone = dead(folder, row.worker, now, heartbeat)
-        if not gone:
-            continue
-        if row.attempt + 1 >= DEADLY:
-            reason = f"{DEADLY} workers have gone while they ran it; it may take more memory than a machine has"
-            if ledger.end(row, "failed", None, reason):
-                said("failed", row, reason)
-        elif ledger.give_back(row, f"its worker {row.worker or ''} is gone"):
-            said("given back", row, f"its worker {row.worker or ''} is gone")
-    ledger.find_lost()

@@ -205,7 +205,7 @@ def test_a_stop_reaches_workers_elsewhere(pretended, compared):
 
 
 def test_a_trial_under_which_every_worker_dies_fails_in_the_end(pretended, compared, capsys, monkeypatch):
-    monkeypatch.setattr(workers, "DEADLY", 3)
+    monkeypatch.setattr("lungseg.sweep.rescue.DEADLY", 3)
     folder = study("grid: {seed: [0, 1]}\nheartbeat: 60\n")
     assert ran("seed=1", "slots=1") == 0
     ledger = Ledger(recorded(folder)[0])

@@ -122,7 +122,7 @@ def test_arms_without_weights_are_left_out_and_named_once(pretended, compared, c
     def missing(encoder, weights):
         raise UserError("pretrained=true: not here; place them so")
 
-    monkeypatch.setattr("lungseg.commands.sweep.require_weights", missing)
+    monkeypatch.setattr("lungseg.sweep.lead.require_weights", missing)
     study("grid: {arm: {scratch: {}, fine: {pretrained: true}}, seed: [0, 1]}")
     assert ran() == 0
     said = capsys.readouterr().out
@@ -135,7 +135,7 @@ def test_arms_without_weights_are_left_out_and_named_once(pretended, compared, c
 
 
 def test_weights_that_only_the_program_finds_missing_are_no_failure_either(pretended, compared, capsys, monkeypatch):
-    monkeypatch.setattr("lungseg.commands.sweep.require_weights", lambda encoder, weights: None)
+    monkeypatch.setattr("lungseg.sweep.lead.require_weights", lambda encoder, weights: None)
     study("grid: {arm: {scratch: {}, fine: {pretrained: true}}, seed: [0, 1]}")
     assert ran() == 0
     said = capsys.readouterr().out

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from lungseg.sweep.process import Stop
+from lungseg.sweep.rescue import Said
 from lungseg.sweep.study import Study
-from lungseg.sweep.worker import Said
 
 
 class Executor(Protocol):

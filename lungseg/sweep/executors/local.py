@@ -3,9 +3,10 @@
 import threading
 
 from lungseg.sweep.process import Stop
+from lungseg.sweep.rescue import Said
 from lungseg.sweep.slots import slots
 from lungseg.sweep.study import Study
-from lungseg.sweep.worker import Said, Worker
+from lungseg.sweep.worker import Worker
 
 
 class Local:

@@ -49,7 +49,7 @@ class Ray:
     def _needs(self) -> tuple[float, int]:
         """Of a trial: its GPUs, where the cluster has any, and its cores: those that go with these GPUs, or one."""
         wanted = self.study.settings.resources
-        listed: list[dict[str, Any]] = self._ray.nodes()  # type: ignore[no-untyped-call]
+        listed: list[dict[str, Any]] = self._ray.nodes()
         nodes: list[dict[str, float]] = [one["Resources"] for one in listed if one["Alive"]]
         having = [one for one in nodes if one.get("GPU")]
         gpus = wanted.gpus if having else 0

@@ -1,0 +1,48 @@
+"""Trials of workers that are gone wait again; and what nobody can work without."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lungseg.sweep.ledger import Ledger
+from lungseg.sweep.row import Row
+from lungseg.sweep.signs import Sign, dead
+
+ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
+DEADLY = 10  # workers that go away while they run a trial, before it is taken to be why
+
+Said = Callable[[str, Row, str], None]  # what happened (began, finished, ...), to which, details
+
+
+def full(folder: Path) -> bool:
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return False
+    return there.f_bavail * there.f_frsize < ROOM
+
+
+def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:
+    """Trials of workers that are gone wait again; one under which ``DEADLY`` workers have gone is taken to be why."""
+    folder, heartbeat = ledger.study.folder, ledger.study.settings.heartbeat
+    try:
+        now = sign.now()
+    except OSError:
+        return
+    for row in ledger.rows():
+        if row.state != "running":
+            continue
+        if row.worker is None:
+            gone = row.began is not None and time.time() - row.began.timestamp() > heartbeat
+        else:
+            gone = dead(folder, row.worker, now, heartbeat)
+        if not gone:
+            continue
+        if row.attempt + 1 >= DEADLY:
+            reason = f"{DEADLY} workers have gone while they ran it; it may take more memory than a machine has"
+            if ledger.end(row, "failed", None, reason):
+                said("failed", row, reason)
+        elif ledger.give_back(row, f"its worker {row.worker or ''} is gone"):
+            said("given back", row, f"its worker {row.worker or ''} is gone")
+    ledger.find_lost()

@@ -1,0 +1,59 @@
+"""A row of the storage, as a study sees it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+NEVER = ("surplus", "taken out")  # ends of rows that count for nothing
+ENDED = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of a trial, its newest."""
+
+    number: int
+    name: str
+    state: str  # waiting, running, finished, pruned, failed, no weights, not started
+    worker: str | None
+    attempt: int
+    reason: str
+    values: list[float] | None
+    params: dict[str, Any]
+    curve: list[tuple[int, float]]
+    began: datetime | None
+    ended: datetime | None
+    trial_id: int
+
+
+def closed(trial: FrozenTrial) -> bool:
+    """A row that was given back, or never counted."""
+    ended = trial.user_attrs.get("ended")
+    return trial.state == TrialState.FAIL and (ended is None or ended[0] in NEVER)
+
+
+def as_row(trial: FrozenTrial) -> Row:
+    attrs = trial.user_attrs
+    state, reason = ENDED.get(trial.state, trial.state.name.lower()), ""
+    if "ended" in attrs and trial.state == TrialState.FAIL:
+        state, reason = attrs["ended"]
+    return Row(
+        trial.number,
+        attrs["name"],
+        state,
+        attrs.get("worker"),
+        int(attrs.get("attempt", 0)),
+        reason,
+        list(trial.values) if trial.state == TrialState.COMPLETE and trial.values else None,
+        dict(trial.params),
+        row_curve(trial),
+        trial.datetime_start,
+        trial.datetime_complete,
+        trial._trial_id,
+    )
+
+
+def row_curve(trial: FrozenTrial) -> list[tuple[int, float]]:
+    return sorted(trial.intermediate_values.items())

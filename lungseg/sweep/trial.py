@@ -1,0 +1,34 @@
+"""A trial, and the runs that it is made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lungseg.sweep.plan import Words, text
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of a trial: one process, one run directory."""
+
+    name: str
+    overrides: Words
+    run_dir: Path
+
+    @property
+    def words(self) -> list[str]:
+        """What follows ``python train.py``."""
+        return [f"{key}={value}" for key, value in (self.overrides | {"run_dir": text(str(self.run_dir))}).items()]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``parts`` are run one after another: several where each trial has several seeds or folds.
+
+    ``needs`` names the trials whose run directories it uses; ``encoder`` is the one whose published weights it starts
+    from, None where it needs none.
+    """
+
+    name: str
+    parts: list[Part]
+    needs: tuple[str, ...] = ()
+    encoder: str | None = None
