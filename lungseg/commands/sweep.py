@@ -97,7 +97,7 @@ def status(folders: Sequence[Path]) -> int:
                 print(f"  {row.name}  failed: {row.reason.splitlines()[-1] if row.reason else ''}")
         print(
             f"go on     {command}"
-            if not workers
+            if not there
             else f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}"
         )
     return 0
