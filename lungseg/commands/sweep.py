@@ -96,8 +96,6 @@ def status(folders: Sequence[Path]) -> int:
             if row.state == "failed":
                 print(f"  {row.name}  failed: {row.reason.splitlines()[-1] if row.reason else ''}")
         print(
-            f"go on     {command}"
-            if not there
-            else f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}"
+            f"go on     {command}" if not there else f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}"
         )
     return 0

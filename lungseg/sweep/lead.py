@@ -58,8 +58,9 @@ def _watch(study: Study, ledger: Ledger, executor: Executor, sign: Sign, live: L
             looked = time.monotonic()
             rescue(ledger, sign, live.event)
             rows = ledger.rows()
-            if ledger.over() or _stuck(study, ledger, rows):
+            if ledger.over():
                 return
+            _give_up(study, ledger, rows)
             if not stop.soon.is_set():
                 executor.start(_room(study, rows))
         if time.monotonic() - drawn > REDRAWN:
@@ -88,7 +89,7 @@ def _room(study: Study, rows: Sequence[Row]) -> int:
     return waiting + (budget + len(study.trials) - len(rows) if budget is not None else study.settings.workers)
 
 
-def _stuck(study: Study, ledger: Ledger, rows: Sequence[Row]) -> bool:
+def _give_up(study: Study, ledger: Ledger, rows: Sequence[Row]) -> None:
     """What waits needs something that failed; it is said not to be started."""
     states = {row.name: row.state for row in rows}
     needs = {trial.name: trial.needs for trial in study.trials}
@@ -98,7 +99,6 @@ def _stuck(study: Study, ledger: Ledger, rows: Sequence[Row]) -> bool:
         ]
         if row.state == "waiting" and lacking:
             ledger.end(row, "not started", None, f"{lacking[0]} is not finished")
-    return False
 
 
 def _fill(study: Study, ledger: Ledger) -> None:
