@@ -127,7 +127,7 @@ def test_no_process_outlives_rank_zero(started):
     assert gone(follower, seconds=5)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
 def test_a_signal_to_any_one_rank_saves_and_ends_all(whole, started, number):
     process, follower = started
     os.kill(follower, number)

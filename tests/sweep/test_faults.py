@@ -56,6 +56,7 @@ def test_a_trial_that_is_killed_goes_on_from_its_checkpoint(pretended, compared,
     assert states(folder) == {"finished": 1}
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_killed_each_time_fails_in_the_end(pretended, compared, capsys):
     folder = study("base: {trainer.max_epochs: 4}\ngrid: {optim.lr: [1, 5]}\nretries: 1\n")
     pretended.write_text(pretended.read_text().replace("rate == 5 and epoch == 2", "rate == 5"))
@@ -116,7 +117,7 @@ def test_ctrl_c_once_finishes_what_runs_and_starts_nothing(pretended, compared):
     assert states(folder) == {"finished": 3}
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C twice", "SIGTERM"])
+@pytest.mark.parametrize("how", ["Ctrl-C twice", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_all_is_saved_and_stopped_and_goes_on(pretended, compared, how):
     folder = study(f"base: {{trainer.max_epochs: 9, {SLOW}}}\ngrid: {{seed: [0, 1, 2]}}\n")
     process = start(pretended, "sweep", "mine.yaml", "slots=2")

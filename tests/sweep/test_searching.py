@@ -34,7 +34,9 @@ def rows(folder):
     return Ledger(recorded(folder)[0]).rows()
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "random"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cmaes", "random"))]
+)
 def test_a_search_finds_what_is_good(pretended, compared, capsys, sampler):
     folder = study(SEARCH + f"budget: {{trials: 24}}\nsampler: {sampler}\n")
     assert ran("mine.yaml", "slots=2") == 0
