@@ -18,7 +18,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lungseg.sweep.plan import Words
-from lungseg.sweep.row import NEVER, Row, as_row, closed, row_curve
+from lungseg.sweep.row import NEVER, Row, as_row, closed, name_of, row_curve
 from lungseg.sweep.search import make_pruner, make_sampler
 from lungseg.sweep.storage import open_storage, patiently
 from lungseg.sweep.study import Study
@@ -60,8 +60,8 @@ class Ledger:
     def _rows(self, trials: Sequence[FrozenTrial]) -> list[Row]:
         found: dict[str, Row] = {}
         for one in trials:
-            name = one.user_attrs.get("name")
-            if name and not closed(one) and (name not in found or found[name].state not in LIVE):
+            name = name_of(one)
+            if not closed(one) and (name not in found or found[name].state not in LIVE):
                 found[name] = self._as_row(one)
         return list(found.values())
 
@@ -161,9 +161,9 @@ class Ledger:
         trials = self._trials()
         lost = [one for one in trials if closed(one) and "ended" not in one.user_attrs]
         there = {row.name for row in self._rows(trials)} if lost else set()
-        for one in {one.user_attrs.get("name"): one for one in lost}.values():  # of each name the last
+        for name, one in {name_of(one): one for one in lost}.items():  # of each name the last
             ago = (datetime.now() - one.datetime_complete).total_seconds() if one.datetime_complete else 0
-            if one.user_attrs.get("name") not in (None, *there) and ago > SETTLED:
+            if name not in there and ago > SETTLED:
                 self._again(one, int(one.user_attrs.get("attempt", 0)) + 1, {})
 
     def words(self, row: Row) -> Words | None:
@@ -190,10 +190,6 @@ class Ledger:
     def noted(self, row: Row) -> Mapping[str, Any]:
         return dict(self._call(lambda: self.storage.get_trial(row.trial_id)).user_attrs)
 
-    def running(self, row: Row) -> bool:
-        """Whether the row is still this worker's."""
-        return self._call(lambda: self.storage.get_trial(row.trial_id)).state == TrialState.RUNNING
-
     def _ready(self, name: str, states: Mapping[str, str]) -> bool:
         return all(states.get(need) == "finished" for need in self._needs.get(name, ()))
 
@@ -218,7 +214,7 @@ class Ledger:
         except (UpdateFinishedTrialError, RuntimeError):
             return False
         self.note(row, worker=worker)
-        older = [one._trial_id for one in trials if one.number < row.number and one.user_attrs.get("name") == row.name]
+        older = [one._trial_id for one in trials if one.number < row.number and name_of(one) == row.name]
         now = [self._call(partial(self.storage.get_trial, one)).state for one in older]
         if any(state in (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED) for state in now):
             self.end(row, "surplus")
@@ -227,14 +223,13 @@ class Ledger:
 
     def _sought(self, worker: str, before: int) -> Row | None:
         """A new trial of the search; one too many, where several workers made their last at once, is closed again."""
-        trial_id = self._call(lambda: self.storage.create_new_trial(self._id))
+        template = create_trial(state=TrialState.RUNNING, user_attrs={"worker": worker})
+        trial_id = self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
         number = self._call(lambda: self.storage.get_trial(trial_id)).number
-        self._call(lambda: self.storage.set_trial_user_attr(trial_id, "name", f"trial-{number:04d}"))
-        self._call(lambda: self.storage.set_trial_user_attr(trial_id, "worker", worker))
         others = [
             one for one in self._trials() if one.number < number and one.user_attrs.get("ended", [""])[0] not in NEVER
         ]
-        earlier = {one.user_attrs.get("name", one.number) for one in others}
+        earlier = {name_of(one) for one in others}
         budget = self.study.settings.budget.trials
         if budget is not None and len(earlier) - before >= budget:
             self.end(self._row(trial_id), "surplus")
@@ -252,7 +247,7 @@ class Ledger:
             state=TrialState.WAITING,
             params=old.params,
             distributions=old.distributions,
-            user_attrs={**kept, **attrs, "attempt": attempt},
+            user_attrs={**kept, **attrs, "name": name_of(old), "attempt": attempt},
             system_attrs=old.system_attrs,
             intermediate_values=old.intermediate_values,
         )

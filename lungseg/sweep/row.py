@@ -28,6 +28,11 @@ class Row:
     trial_id: int
 
 
+def name_of(trial: FrozenTrial) -> str:
+    """That of a search's trial is in its first row's number, so that no row is ever without one."""
+    return str(trial.user_attrs.get("name", f"trial-{trial.number:04d}"))
+
+
 def closed(trial: FrozenTrial) -> bool:
     """A row that was given back, or never counted."""
     ended = trial.user_attrs.get("ended")
@@ -41,7 +46,7 @@ def as_row(trial: FrozenTrial) -> Row:
         state, reason = attrs["ended"]
     return Row(
         trial.number,
-        attrs["name"],
+        name_of(trial),
         state,
         attrs.get("worker"),
         int(attrs.get("attempt", 0)),

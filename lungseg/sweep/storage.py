@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,10 +112,3 @@ def patiently(action: Callable[[], Answer], patience: float = PATIENCE) -> Answe
             if told:
                 log.info("the study's storage is back")
             return answer
-
-
-@contextlib.contextmanager
-def no_patience() -> Iterator[None]:
-    """What fails in the block because the storage is away is let go."""
-    with contextlib.suppress(StorageInternalError, SQLAlchemyError, OSError):
-        yield

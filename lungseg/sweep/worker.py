@@ -181,7 +181,6 @@ class Worker:
         if self.sign.lost.is_set():
             log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.sign.path)
             self.stop.at_least("kill")
-        self._look_after()
 
     def _ended_early(self, row: Row, trial: Trial, how: str, reason: str) -> None:
         again = row.attempt < self.study.settings.retries

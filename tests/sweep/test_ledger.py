@@ -121,6 +121,26 @@ def test_a_search_has_exactly_its_budget_however_many_seek(made):
     assert ledger.over()
 
 
+def test_a_worker_that_dies_while_it_seeks_costs_the_search_no_trial(made, monkeypatch):
+    """It had made its row, and chosen nothing yet."""
+    ledger = Ledger(made(SEARCH), "a")
+    with monkeypatch.context() as dies:
+        dies.setattr(Ledger, "_suggest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ledger.claim("a")
+    (row,) = ledger.rows()
+    assert (row.name, row.state, row.worker) == ("trial-0000", "running", "a")
+    assert ledger.give_back(row, "its worker is gone")
+    other, names = Ledger(ledger.study, "b"), []
+    while (row := other.claim("b")) is not None:
+        assert float(other.words(row)["optim.lr"]) > 0
+        names.append(row.name)
+        other.end(row, "finished", [0.1])
+    assert len(names) == len(set(names)) == 7
+    assert "trial-0000" in names
+    assert other.over()
+
+
 def test_what_is_given_back_keeps_what_was_chosen_and_reported(made):
     ledger = Ledger(made(SEARCH), "a")
     row = ledger.claim("a")
