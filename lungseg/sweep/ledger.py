@@ -6,74 +6,35 @@ given back twice; of several rows of a name that are not closed only the first r
 """
 
 import contextlib
-import fcntl
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lungseg.sweep.plan import Words
-from lungseg.sweep.row import NEVER, Row, as_row, closed, name_of, row_curve
-from lungseg.sweep.search import make_pruner, make_sampler
-from lungseg.sweep.storage import open_storage, patiently
+from lungseg.sweep.row import NEVER, Row, closed, name_of, row_curve
+from lungseg.sweep.rows import LIVE, Rows
+from lungseg.sweep.settings import Budget
 from lungseg.sweep.study import Study
 
-Answer = TypeVar("Answer")
-
 SETTLED = 10.0  # seconds after which a row that was closed should have its successor
-LIVE = ("waiting", "running", "finished", "pruned")
 
 
-class Ledger:
-    """``worker`` tells those who share a storage apart; its sampler draws otherwise than theirs."""
+class Ledger(Rows):
+    """Who may run what, on the rows of a study."""
 
     def __init__(self, study: Study, worker: str = "") -> None:
-        self.study = study
-        sampler = make_sampler(study.settings, worker)
-        storage = open_storage(study.settings.storage, study.folder)
-        self.optuna = patiently(
-            lambda: optuna.create_study(
-                storage=storage,
-                study_name=study.id,
-                directions=[one.direction for one in study.objectives],
-                sampler=sampler,
-                pruner=make_pruner(study.settings),
-                load_if_exists=True,
-            )
-        )
-        self._id, self.storage = self.optuna._study_id, self.optuna._storage  # with Optuna's cache before it
+        super().__init__(study, worker)
         self._needs = {trial.name: trial.needs for trial in study.trials}
-        self._made: dict[int, tuple[FrozenTrial, Row]] = {}  # by the row's id, with what it was made of
-        self._guard = (
-            study.folder / "locks" / "storage" if (study.settings.storage or "").startswith("sqlite") else None
-        )
 
     def rows(self) -> list[Row]:
         """One for each trial, in the order in which they were made."""
         return self._rows(self._trials())
-
-    def _rows(self, trials: Sequence[FrozenTrial]) -> list[Row]:
-        found: dict[str, Row] = {}
-        for one in trials:
-            name = name_of(one)
-            if not closed(one) and (name not in found or found[name].state not in LIVE):
-                found[name] = self._as_row(one)
-        return list(found.values())
-
-    def _as_row(self, trial: FrozenTrial) -> Row:
-        """Made once of what no longer changes, and of what waits: the storage has another object once that changes."""
-        known = self._made.get(trial._trial_id)
-        if known is not None and known[0] is trial:
-            return known[1]
-        row = as_row(trial)
-        if trial.state != TrialState.RUNNING:
-            self._made[trial._trial_id] = trial, row
-        return row
 
     def fill(self, names: Sequence[str], again: Sequence[str]) -> None:
         """``names`` wait now, if they do not run and did not end; those of ``again`` even if they failed before.
@@ -99,7 +60,7 @@ class Ledger:
                 return self._row(row.trial_id)
         before = self._needs
         sought = sum(row.name not in before for row in rows)
-        if self.study.space is None or not self._open(sought, trials):
+        if self.study.space is None or not has_room(self.study.settings.budget, sought, trials):
             return None
         if any(states.get(name) != "finished" for name in before):
             return None
@@ -113,18 +74,7 @@ class Ledger:
             return False
         sought = sum(row.name not in self._needs for row in rows)
         failed = any(row.name in self._needs and row.state != "finished" for row in rows)
-        return self.study.space is None or failed or not self._open(sought, trials)
-
-    @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """SQLite lets two take, or close, the same row; what it serves is one machine, on which a lock holds."""
-        if self._guard is None:
-            yield
-            return
-        self._guard.parent.mkdir(parents=True, exist_ok=True)
-        with self._guard.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return self.study.space is None or failed or not has_room(self.study.settings.budget, sought, trials)
 
     def end(self, row: Row, state: str, values: Sequence[float] | None = None, reason: str = "") -> bool:
         """False where the row is no longer this worker's to end."""
@@ -183,27 +133,8 @@ class Ledger:
         words = self._call(lambda: space.suggest(trial))
         self._call(lambda: self.storage.set_trial_user_attr(trial_id, "words", words))
 
-    def note(self, row: Row, **attrs: Any) -> None:
-        for key, value in attrs.items():
-            self._call(partial(self.storage.set_trial_user_attr, row.trial_id, key, value))
-
-    def noted(self, row: Row) -> Mapping[str, Any]:
-        return dict(self._call(lambda: self.storage.get_trial(row.trial_id)).user_attrs)
-
     def _ready(self, name: str, states: Mapping[str, str]) -> bool:
         return all(states.get(need) == "finished" for need in self._needs.get(name, ()))
-
-    def _open(self, sought: int, trials: Sequence[FrozenTrial]) -> bool:
-        """Whether the budget has room for another trial of a search."""
-        budget = self.study.settings.budget
-        if budget.hours is not None and self.hours(trials) > budget.hours:
-            return False
-        return budget.trials is None or sought < budget.trials
-
-    def hours(self, trials: Sequence[FrozenTrial]) -> float:
-        """Since the first of ``trials`` began."""
-        began = [one.datetime_start for one in trials if one.datetime_start]
-        return (datetime.now() - min(began)).total_seconds() / 3600 if began else 0.0
 
     def _take(self, row: Row, worker: str, trials: Sequence[FrozenTrial]) -> bool:
         """``trials``: in which the row was found, and so all that were made before it."""
@@ -237,30 +168,13 @@ class Ledger:
         self._suggest(trial_id)
         return self._row(trial_id)
 
-    def _enqueue(self, name: str) -> None:
-        template = create_trial(state=TrialState.WAITING, user_attrs={"name": name})
-        self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
 
-    def _again(self, old: FrozenTrial, attempt: int, attrs: Mapping[str, Any]) -> None:
-        kept = {key: value for key, value in old.user_attrs.items() if key not in ("worker", "ended")}
-        template = create_trial(
-            state=TrialState.WAITING,
-            params=old.params,
-            distributions=old.distributions,
-            user_attrs={**kept, **attrs, "name": name_of(old), "attempt": attempt},
-            system_attrs=old.system_attrs,
-            intermediate_values=old.intermediate_values,
-        )
-        self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
-
-    def _row(self, trial_id: int) -> Row:
-        return as_row(self._call(lambda: self.storage.get_trial(trial_id)))
-
-    def _trials(self) -> list[FrozenTrial]:
-        return self._call(lambda: self.storage.get_all_trials(self._id, deepcopy=False))
-
-    def _call(self, action: Callable[[], Answer]) -> Answer:
-        return patiently(action)
+def has_room(budget: Budget, sought: int, trials: Sequence[FrozenTrial]) -> bool:
+    """For another trial of a search; its hours count from the first of ``trials`` that began."""
+    began = [one.datetime_start for one in trials if one.datetime_start]
+    if budget.hours is not None and began and (datetime.now() - min(began)).total_seconds() > 3600 * budget.hours:
+        return False
+    return budget.trials is None or sought < budget.trials
 
 
 def _first_then_any(rows: list[Row]) -> Iterator[Row]:
