@@ -5,12 +5,14 @@ import sys
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from lungseg import lean
 from lungseg.program import main
 
 
 def job(cfg: DictConfig) -> None:
     """Import what is heavy only now that the config is right."""
-    from lungseg.judging import evaluate
+    with lean.importing():
+        from lungseg.judging import evaluate
 
     evaluate(cfg, HydraConfig.get().overrides.task)
 
@@ -18,4 +20,5 @@ def job(cfg: DictConfig) -> None:
 if __name__ == "__main__":
     if not any(word.startswith("data=") for word in sys.argv):  # data.root=... alone: the run's own data, moved
         sys.argv = [f"++{word}" if word.startswith("data.") else word for word in sys.argv]
-    main(job, "evaluate")
+    with lean.swift_end():
+        main(job, "evaluate")

@@ -4,6 +4,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from lungseg import lean
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
 from lungseg.parallel import cluster, line, restart
@@ -15,7 +16,8 @@ def job(cfg: DictConfig) -> None:
     """Refuse what can be known to fail; only then import what is heavy. Ranks but the first are told what to do."""
     here, hydra = cluster.place(), HydraConfig.get()
     if here.rank > 0:
-        from lungseg.parallel.following import follow
+        with lean.importing():
+            from lungseg.parallel.following import follow
 
         raise SystemExit(follow())
     if hydra.mode == RunMode.MULTIRUN and cfg.trainer.devices not in (1, "1") and here.ranks == 1:
@@ -29,8 +31,9 @@ def job(cfg: DictConfig) -> None:
         raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
-    from lungseg.memory import told_out_of_memory
-    from lungseg.training import train
+    with lean.importing():
+        from lungseg.memory import told_out_of_memory
+        from lungseg.training import train
 
     with told_out_of_memory(cfg.data.batch_size):
         train(cfg, hydra.overrides.task)
@@ -48,4 +51,5 @@ def told(cfg: DictConfig) -> None:
 if __name__ == "__main__":
     end_with_parent()
     restart.watch_the_start()
-    main(told, "train")
+    with lean.swift_end():
+        main(told, "train")

@@ -26,9 +26,9 @@ TINY = [
     "data.count=36", "data.pixels=32", "data.size=32", "data.batch_size=4", "data.workers=0", "trainer=cpu",
     "model=unet_classic", "model.width=4", "model.depth=2", "logger=none", "trainer.max_epochs=1",
 ]  # fmt: skip
-STEPS = ("config composed", "imports done", "data ready", "first step", "end", "status")
+STEPS = ("config composed", "imports done", "data ready", "first step", "fitted", "job done", "end", "status")
 WATCHED = """
-import functools, json, os, runpy, sys, time
+import functools, importlib.util, json, os, runpy, sys, time
 marks = {}
 def mark(name):
     marks.setdefault(name, time.time() - float(os.environ["BEGAN"]))
@@ -41,16 +41,29 @@ def after(owner, name, what):
         finally:
             mark(what)
     setattr(owner, name, outer)
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name != "lungseg.training":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+        def imported(module):
+            execute(module)
+            mark("imports done")
+            after(module, "build_data", "data ready")
+            after(module, "fit", "fitted")
+            after(module.SegmentationModule, "training_step", "first step")
+        spec.loader.exec_module = imported
+        return spec
 import lungseg.program as program
 main = program.main
 def watched(job, config_name):
     def outer(cfg):
         mark("config composed")
-        import lungseg.module, lungseg.training
-        mark("imports done")
-        after(lungseg.training, "build_data", "data ready")
-        after(lungseg.module.SegmentationModule, "training_step", "first step")
+        sys.meta_path.insert(0, Watch())
         job(cfg)
+        mark("job done")
         with open(os.environ["MARKS"], "w") as file:
             json.dump(marks, file)
     main(outer, config_name)

@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import Logger
 from lungseg import loggers, output, trainer
 from lungseg.checkpoints import load_checkpoint
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
-from lungseg.data.case import Case, fingerprint
+from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData
 from lungseg.data.split import Splits, copies_across, load_splits, save_splits
 from lungseg.errors import Pruned, Stopped, UserError
@@ -70,21 +70,22 @@ def _train(cfg: DictConfig, earlier: Run | None, team: Team, signals: Signals) -
     boxes = lung_boxes(cropper, cases, cfg.trainer) if cropper else None
     data = build_data(cfg, splits, boxes)
     module = build_module(cfg)
-    run = earlier or _new_run(cfg, cases, splits, data, cropper)
+    run = earlier or _new_run(cfg, found, splits, data, cropper)
     with output.to_file(run.log_file):
         writers = _fit(cfg, run, module, data, signals, team, {"fingerprint": found, "boxes": boxes})
         _test(cfg, run, module, splits, writers)
     return run
 
 
-def _new_run(
-    cfg: DictConfig, cases: Sequence[Case], splits: Splits, data: SegmentationData, cropper: Run | None
-) -> Run:
-    """A directory that says what is about to be trained; made only now that all else is known to be right."""
+def _new_run(cfg: DictConfig, found: str, splits: Splits, data: SegmentationData, cropper: Run | None) -> Run:
+    """A directory that says what is about to be trained; made only now that all else is known to be right.
+
+    ``found``: the fingerprint of the data.
+    """
     run = create_run(cfg.run_dir, f"{cfg.task.name}-{cfg.model.name}-{arm(cfg)}")
     try:
         run.update_manifest(status="running", **restart.identity())
-        _describe(run, cfg, cases, splits, data)
+        _describe(run, cfg, found, splits, data)
         if cropper is not None:
             keep_cropper(cropper, run)
             tell_overlap(cropper, splits["test"])
@@ -94,7 +95,7 @@ def _new_run(
     return run
 
 
-def _describe(run: Run, cfg: DictConfig, cases: Sequence[Case], splits: Splits, data: SegmentationData) -> None:
+def _describe(run: Run, cfg: DictConfig, found: str, splits: Splits, data: SegmentationData) -> None:
     write_atomically(run.config_file, OmegaConf.to_yaml(cfg))
     save_splits(splits, run.splits_file)
     save_mean_mask(mean_mask(data.train_set.masks(), data.val_set.masks()), run.baseline_file)
@@ -102,7 +103,7 @@ def _describe(run: Run, cfg: DictConfig, cases: Sequence[Case], splits: Splits, 
         status="running",
         **environment(trainer.device_name(cfg.trainer)),
         seed=cfg.seed,
-        data_fingerprint=fingerprint(cases),
+        data_fingerprint=found,
         split={"seed": cfg.data.split_seed, "sha256": hashlib.sha256(run.splits_file.read_bytes()).hexdigest()},
         cases={name: len(side) for name, side in splits.items()},
     )

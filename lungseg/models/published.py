@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import timm
 import torch.hub
 from huggingface_hub import constants, try_to_load_from_cache
-from segmentation_models_pytorch.encoders import encoders as smp_encoders
-from segmentation_models_pytorch.encoders import is_equivalent_to_timm_universal
 
 from lungseg.errors import UserError
+from lungseg.lean import without
 from lungseg.models import hub
+
+with without("wandb"):  # timm imports it for a summary that is not written here
+    import timm
+    from segmentation_models_pytorch.encoders import encoders as smp_encoders
+    from segmentation_models_pytorch.encoders import is_equivalent_to_timm_universal
 
 T = TypeVar("T")
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from lungseg.statistics.bootstrap import mean_interval
 from lungseg.statistics.cases import Floats
@@ -54,7 +53,19 @@ def _correlations(truth: Floats, told: Floats) -> tuple[float, float, float]:
     shared = np.mean((truth - truth.mean()) * (told - told.mean()))
     concordance = 2 * shared / (truth.var() + told.var() + (truth.mean() - told.mean()) ** 2)
     pearson = np.clip(shared / (truth.std() * told.std()), -1, 1)
-    return float(pearson), float(stats.spearmanr(truth, told).statistic), float(concordance)
+    return float(pearson), spearman(truth, told), float(concordance)
+
+
+def spearman(one: Floats, other: Floats) -> float:
+    """The correlation of ranks; equal values share their mean rank. NaN where a side is constant."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
 
 
 def _variation(values: Floats) -> float:

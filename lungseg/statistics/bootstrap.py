@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from lungseg.statistics.cases import Floats, patient_sums
 
@@ -72,7 +72,7 @@ def mean_intervals(
         own = np.sqrt(correction * np.maximum(spread, 0)) / drawn
         distances.append(shift / np.maximum(np.maximum(own, FLOOR * error), np.finfo(np.float64).tiny))
     below, above = np.quantile(np.concatenate(distances), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    reach = stats.t.ppf((1 + level) / 2, len(off) - 1)
+    reach = special.stdtrit(len(off) - 1, (1 + level) / 2)  # Student's t; scipy.stats takes long to import
     low, high = mean - np.maximum(above, reach) * error, mean - np.minimum(below, -reach) * error
     least, most = values.min(axis=0), values.max(axis=0)
     return np.clip(low, least, most), np.clip(high, least, most)

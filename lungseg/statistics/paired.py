@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from lungseg.statistics.bootstrap import NUMBERS, mean_intervals
 from lungseg.statistics.cases import Floats, patient_sums, scored, snapped
@@ -148,6 +148,8 @@ def _signs(patients: int, resamples: int, seed: int) -> Iterator[Floats]:
 
 def _wilcoxon(means: Floats) -> Floats:
     """[P, C] -> p [C]; zeros are left out, 1 where all are 0. Enumerated up to ``EXACT`` patients, else normal."""
+    from scipy import stats  # every start of a training would wait for it
+
     magnitudes = np.abs(means)
     zeros = (means == 0).sum(axis=0)
     signed = np.sign(means) * (stats.rankdata(magnitudes, axis=0) - zeros)

@@ -8,12 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lungseg.data.case import Case
 from lungseg.data.read import Mask
 from lungseg.evaluation.cases import count
 from lungseg.metrics import overlap
+from lungseg.statistics.agreement import spearman
 from lungseg.visualize import CAPTION, PANEL, PAPER, Overlay, Rgb, caption_bar, draw_sheet
 
 BINS = 256
@@ -59,7 +59,7 @@ class Uncertainty:
         }
         return {
             "auroc": auroc(self.pixels),
-            "spearman": float(stats.spearmanr(unsure, dice).statistic) if enough else float("nan"),
+            "spearman": spearman(unsure, dice) if enough else float("nan"),
             "dice_without_the_least_sure": kept,
             "cases": len(scored),
         }
