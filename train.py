@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from lungseg import lean
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
-from lungseg.parallel import cluster, line, restart
+from lungseg.parallel import cluster, leader, restart
 from lungseg.parallel.orphan import end_with_parent
 from lungseg.program import main
 
@@ -44,7 +44,7 @@ def told(cfg: DictConfig) -> None:
     try:
         job(cfg)
     except BaseException as error:
-        line.dismiss(cluster.place(), getattr(error, "exit_code", 1))
+        leader.dismiss(cluster.place(), getattr(error, "exit_code", 1))
         raise
 
 

@@ -1,38 +1,25 @@
-"""What a study costs besides its trials: workers that share a storage, many rows, trials that share a machine.
+"""What a study costs besides its trials: workers that share a storage, many rows.
 
     uv run benchmarks/sweep.py shared            # 1000 trials that do nothing, 32 processes, each storage
     uv run benchmarks/sweep.py process           # the same by workers that start a process for each
     uv run benchmarks/sweep.py rows              # one claim and one status among 10,000 trials
-    uv run benchmarks/sweep.py slots             # real trials: one after another, and several at once
-    uv run benchmarks/sweep.py slots --gpus 0.25
 
 PostgreSQL is measured where its programs are there; the server is one of its own in a temporary folder.
 """
 
 import argparse
-import contextlib
 import json
 import multiprocessing
 import os
-import pwd
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from optuna.storages import JournalStorage
-from optuna.storages._rdb import models
-from optuna.storages._rdb.storage import _create_scoped_session
-from optuna.trial import TrialState
 
 from hardware import RESULTS, machine, save
 from lungseg.sweep import process
@@ -41,6 +28,7 @@ from lungseg.sweep.process import Stop
 from lungseg.sweep.record import record
 from lungseg.sweep.study import Study, as_study
 from lungseg.sweep.worker import Worker
+from storages import CHOICES, insert, storages
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIVIAL = """import json, pathlib, sys
@@ -50,10 +38,6 @@ run.mkdir(parents=True)
 (run / "metrics.csv").write_text("epoch,val/loss,val/dice\\n1,0.5,0.5\\n")
 """
 FILLED = 100  # rows that a study is begun with one by one; the others are put there at once
-TINY = {
-    "data.count": "36", "data.pixels": "32", "data.size": "32", "data.batch_size": "4", "data.workers": "0",
-    "model": "unet_classic", "model.width": "4", "model.depth": "2", "logger": "none", "trainer.max_epochs": "3",
-}  # fmt: skip
 
 
 def a_study(folder: Path, trials: int, storage: str | None) -> Study:
@@ -70,58 +54,6 @@ def filled(study: Study) -> Ledger:
 def resident() -> float:
     """MiB of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-@contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[str | None]:
-    """The address of a server of its own; None where there are no programs for it."""
-    programs: Path | None = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-    if programs is None:
-        yield None
-        return
-    folder.mkdir()
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    as_user: list[str | Path] = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
-    shutil.chown(folder, user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    subprocess.run(
-        [*as_user, programs / "initdb", "-D", folder / "db", "-A", "trust", "-U", "bench"],
-        check=True, stdout=subprocess.DEVNULL, cwd=folder,
-    )  # fmt: skip
-    with (folder / "log").open("w") as log:
-        options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
-        command = [*as_user, programs / "postgres", "-D", folder / "db", *options]
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    try:
-        until = time.monotonic() + 60
-        place = ["-h", "127.0.0.1", "-p", str(port)]
-        while subprocess.run([programs / "pg_isready", "-q", *place], check=False).returncode:
-            if time.monotonic() > until:
-                raise RuntimeError((folder / "log").read_text())
-            time.sleep(0.2)
-        for number in range(20):
-            psql = [programs / "psql", "-q", *place, "-U", "bench", "postgres", "-c"]
-            subprocess.run([*map(str, psql), f"create database d{number}"], check=True)
-        yield f"postgresql+psycopg2://bench@127.0.0.1:{port}/d"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@contextlib.contextmanager
-def storages(chosen: str) -> Iterator[Any]:
-    """Name -> a function from a number and a folder to a new storage's address, for those that there are."""
-    with tempfile.TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        with postgresql(Path(place) / "postgresql") as server:
-            found: dict[str, Callable[[int, Path], str | None]] = {"journal": lambda number, folder: None}
-            found["sqlite"] = lambda number, folder: f"sqlite:///{folder.resolve()}/state.db"
-            if server:
-                found["postgresql"] = lambda number, folder: f"{server}{number}"
-            os.chdir(place)
-            yield {name: make for name, make in found.items() if chosen in ("all", name)}
 
 
 def take_part(study: Study, number: int, gate: Any, told: Any) -> None:
@@ -260,7 +192,7 @@ def rows(given: argparse.Namespace) -> dict[str, Any]:
 def among_many(study: Study, rounds: int) -> dict[str, float]:
     ledger = Ledger(study, "lead")
     _, filled_in = timed(lambda: ledger.fill([trial.name for trial in study.trials[:FILLED]], []))
-    insert(ledger, [trial.name for trial in study.trials[FILLED:]], len(study.trials) // 2)
+    insert(ledger, [trial.name for trial in study.trials[FILLED:]], len(study.trials) // 2, FILLED)
     ours, opened = timed(lambda: (one := Ledger(study, "a"), one.rows())[0])
     claims, looks = [], []
     for _ in range(rounds):
@@ -276,79 +208,24 @@ def among_many(study: Study, rounds: int) -> dict[str, float]:
     }
 
 
-def insert(ledger: Ledger, names: list[str], finished: int) -> None:
-    """Rows as ``fill`` makes them, the first ones finished, all at once."""
-    now, storage = datetime.now(), ledger.storage
-    done = [number < finished for number in range(len(names))]
-    if isinstance(storage, JournalStorage):
-        stamp = now.astimezone(UTC).isoformat(timespec="microseconds")
-        row = {"op_code": 4, "worker_id": "insert", "study_id": ledger._id, "values": None, "distributions": {}}
-        row |= {"params": {}, "system_attrs": {}, "intermediate_values": {}}
-        ends = [{"datetime_start": stamp, "datetime_complete": stamp, "state": 1, "value": 0.5}]
-        ends.insert(0, {"datetime_start": None, "state": 4, "value": None})
-        logs = [row | ends[end] | {"user_attrs": {"name": name}} for name, end in zip(names, done, strict=True)]
-        storage._backend.append_logs(logs)
-        return
-    with _create_scoped_session(storage._backend.scoped_session) as session:  # type: ignore[attr-defined]
-        for number, (name, end) in enumerate(zip(names, done, strict=True), FILLED):
-            state, stamps = TrialState.WAITING, {}
-            if end:
-                state, stamps = TrialState.COMPLETE, {"datetime_start": now, "datetime_complete": now}
-            trial = models.TrialModel(study_id=ledger._id, number=number, state=state, **stamps)
-            session.add(models.TrialUserAttributeModel(trial=trial, key="name", value_json=json.dumps(name)))
-            if end:
-                kind = models.TrialValueModel.TrialValueType.FINITE
-                session.add(models.TrialValueModel(trial=trial, objective=0, value=0.5, value_type=kind))
-
-
 def timed(action: Any) -> tuple[Any, float]:
     began = time.perf_counter()
     answer = action()
     return answer, time.perf_counter() - began
 
 
-def slots(given: argparse.Namespace) -> dict[str, Any]:
-    """Real trials an hour: one after another, and several at once, in turn."""
-    words = dict(TINY)
-    if given.gpus:
-        many = round(1 / given.gpus)
-        alone, shared = {"resources": "{gpus: 1}", "slots": 1}, {"resources": f"{{gpus: {given.gpus}}}", "slots": many}
-        settings = {"one after another": alone, "at once": shared}
-    else:
-        words["trainer"] = "cpu"
-        settings = {"one after another": {"slots": 1}, "at once": {"slots": given.slots}}
-    speeds: dict[str, list[float]] = {name: [] for name in settings}
-    with tempfile.TemporaryDirectory() as place:
-        os.chdir(place)
-        Path("tiny.yaml").write_text(json.dumps({"base": words, "grid": {"seed": list(range(given.trials))}}))
-        for turn in range(given.rounds):
-            for name, setting in settings.items():
-                command = [sys.executable, "-c", "from lungseg.cli import main; main()", "sweep", "tiny.yaml"]
-                command += [*(f"{key}={value}" for key, value in setting.items()), f"out={name[:2]}{turn}"]
-                _, took = timed(lambda: subprocess.run(command, check=True, capture_output=True))  # noqa: B023
-                speeds[name].append(3600 * given.trials / took)
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    ratio = medians["at once"] / medians["one after another"]
-    for name, value in medians.items():
-        print(f"{name:<20}{value:>8.0f} trials an hour  {settings[name]}")
-    print(f"{ratio:.2f}x")
-    return {"trials": given.trials, "settings": settings, "an hour": speeds, "medians": medians, "ratio": ratio}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["shared", "process", "rows", "slots"])
-    parser.add_argument("--storage", default="all", choices=["all", "journal", "sqlite", "postgresql"])
+    parser.add_argument("what", choices=["shared", "process", "rows"])
+    parser.add_argument("--storage", default="all", choices=["all", *CHOICES])
     parser.add_argument("--trials", type=int)
     parser.add_argument("--workers", type=int, nargs="+")
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--slots", type=int, default=2)
-    parser.add_argument("--gpus", type=float, help="share of a GPU of each trial that is run at once with others")
     given = parser.parse_args()
-    least = {"shared": (1000, [32], 1), "process": (64, [8], 1), "rows": (10_000, [1], 9), "slots": (6, [1], 2)}
+    least = {"shared": (1000, [32], 1), "process": (64, [8], 1), "rows": (10_000, [1], 9)}
     for key, value in zip(("trials", "workers", "rounds"), least[given.what], strict=True):
         setattr(given, key, getattr(given, key) or value)
-    measured = {"shared": shared, "process": shared, "rows": rows, "slots": slots}[given.what](given)
+    measured = {"shared": shared, "process": shared, "rows": rows}[given.what](given)
     before = json.loads(path.read_text()) if (path := RESULTS / "sweep.json").exists() else {}
     about = machine("lungseg", "optuna", "sqlalchemy", "torch")
     print(f"written to {save('sweep', before | {given.what: {**about, **measured}})}")

@@ -27,9 +27,9 @@ from lungseg.latency import milliseconds
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
 from lungseg.parallel import cluster, restart
-from lungseg.parallel.leading import Team, team_of
 from lungseg.parallel.line import RankLost
 from lungseg.parallel.signals import Interrupted, Signals
+from lungseg.parallel.team import Team, team_of
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 from lungseg.selection import Selection

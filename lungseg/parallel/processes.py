@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from lungseg.parallel import cluster, wire
-from lungseg.parallel.line import Leader
+from lungseg.parallel.leader import Leader
 from lungseg.parallel.orphan import PARENT
 
 

@@ -1,7 +1,8 @@
-"""What a run came to, read from its directory; and what a smaller batch would set."""
+"""How a run ended and what it came to; and what a smaller batch would set."""
 
 import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,37 @@ from lungseg.errors import UserError
 from lungseg.runs import Run
 from lungseg.sweep.plan import Words
 from lungseg.sweep.settings import Objective
+
+NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py begins where it cannot have them
+MEMORY = "out of memory"  # how it begins where that was too small
+PRUNED = 75  # its exit code where it was told to give up
+SAVED = (130, 143)  # where somebody stopped it
+FULL = ("the disk is full", "No space left on device")  # what it says where it could not write
+ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
+
+
+def how_it_ended(code: int, said: Sequence[str], folder: Path) -> tuple[str, str]:
+    """Finished, pruned, stopped, killed, memory, no weights or failed; and why. ``said``: the last lines of its log."""
+    last = said[-1].removeprefix("error: ")
+    if code == 0 or code == PRUNED:
+        return ("pruned" if code else "finished"), ""
+    if code in SAVED:
+        return "stopped", last
+    if code < 0:
+        return "killed", f"killed by signal {-code}"
+    if any(words in last for words in FULL) or full(folder):
+        return "stopped", last if FULL[0] in last else f"{folder}: the disk is full"
+    kinds = {NO_WEIGHTS: "no weights", MEMORY: "memory"}
+    kind = next((kind for begin, kind in kinds.items() if last.startswith(begin)), "failed")
+    return kind, last if len(said) == 1 else "\n".join(said)
+
+
+def full(folder: Path) -> bool:
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return False
+    return there.f_bavail * there.f_frsize < ROOM
 
 
 def values_of(run_dir: Path, objectives: Sequence[Objective]) -> list[float]:

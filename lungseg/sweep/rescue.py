@@ -1,26 +1,15 @@
-"""Trials of workers that are gone wait again; and what nobody can work without."""
+"""Trials of workers that are gone wait again."""
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.row import Row
 from lungseg.sweep.signs import Sign, dead
 
-ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
 DEADLY = 10  # workers that go away while they run a trial, before it is taken to be why
 
 Said = Callable[[str, Row, str], None]  # what happened (began, finished, ...), to which, details
-
-
-def full(folder: Path) -> bool:
-    try:
-        there = os.statvfs(folder)
-    except OSError:
-        return False
-    return there.f_bavail * there.f_frsize < ROOM
 
 
 def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.outcome import smaller, values_of
+from lungseg.sweep.outcome import MEMORY, full, how_it_ended, smaller, values_of
 from lungseg.sweep.process import Stop, finished, held, last_lines, run_process, words_now
 from lungseg.sweep.record import asked_to_stop
 from lungseg.sweep.report import REPORT
-from lungseg.sweep.rescue import Said, full, rescue
+from lungseg.sweep.rescue import Said, rescue
 from lungseg.sweep.row import Row
 from lungseg.sweep.signs import Sign
 from lungseg.sweep.slots import Environment
@@ -23,11 +23,6 @@ from lungseg.sweep.trial import Trial
 
 log = logging.getLogger("lungseg")
 
-NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py begins where it cannot have them
-MEMORY = "out of memory"  # how it begins where that was too small
-PRUNED = 75  # its exit code where it was told to give up
-SAVED = (130, 143)  # where somebody stopped it
-FULL = ("the disk is full", "No space left on device")  # what it says where it could not write
 PAUSE = 2.0  # seconds between two looks for work
 CHECKED = 5.0  # and at least between two at the trials that run; the leader looks more often
 
@@ -135,7 +130,7 @@ class Worker:
         self._end(row, "finished", means, "")
 
     def _part(self, row: Row, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
-        """How one run ended: finished, pruned, stopped, killed, memory, no weights, failed; and what it said."""
+        """Run it, unless that is done already; ``how_it_ended``."""
         part, folder = trial.parts[number], self.study.folder
         shrunk = self.ledger.noted(row).get("shrunk")
         path = folder / "logs" / f"{part.name}.log"
@@ -150,19 +145,7 @@ class Worker:
             code = run_process(words, path, told, lock, self.stop, lambda: self._tick(row, path, start))
         if code == 0 and not finished(part.run_dir):
             code = 1
-        said = last_lines(path, start)
-        last = said[-1].removeprefix("error: ")
-        if code == 0 or code == PRUNED:
-            return ("pruned" if code else "finished"), ""
-        if code in SAVED:
-            return "stopped", last
-        if code < 0:
-            return "killed", f"killed by signal {-code}"
-        if any(words in last for words in FULL) or full(folder):
-            return "stopped", last if FULL[0] in last else f"{folder}: the disk is full"
-        kinds = {NO_WEIGHTS: "no weights", MEMORY: "memory"}
-        kind = next((kind for begin, kind in kinds.items() if last.startswith(begin)), "failed")
-        return kind, last if len(said) == 1 else "\n".join(said)
+        return how_it_ended(code, last_lines(path, start), folder)
 
     def _told(self, row: Row, number: int) -> Mapping[str, str]:
         """What a run needs to report, and its dashboard's group."""

@@ -15,7 +15,7 @@ from lungseg.experiment import plain
 from lungseg.fitting import Ranks
 from lungseg.parallel import cluster
 from lungseg.parallel.cluster import Place
-from lungseg.parallel.line import Leader
+from lungseg.parallel.leader import Leader
 from lungseg.parallel.processes import Processes
 from lungseg.parallel.signals import Interrupted
 from lungseg.runs import Run
