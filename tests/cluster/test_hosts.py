@@ -3,17 +3,14 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import recorded
+from cluster.left import of, require_none, states
 from sweep.pretend import COMMAND, ROOT, finished, pretend, until
 
 pytestmark = pytest.mark.slow
@@ -29,26 +26,7 @@ def here(tmp_path, monkeypatch):
         pytest.skip("hosts of their own are made by root, with unshare")
     monkeypatch.chdir(tmp_path)
     yield
-    deadline = time.monotonic() + 10
-    while (left := of(tmp_path)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left
-    assert str(tmp_path) not in Path("/proc/mounts").read_text()
-
-
-def of(folder):
-    """Processes that have to do with ``folder``, seen from outside of all hosts."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if str(folder).encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return found
+    require_none(tmp_path)
 
 
 class Host:
@@ -100,10 +78,6 @@ def study(script, trials, epochs):
         f"heartbeat: {HEARTBEAT}\nslots: 1\n"
     )
     return Path("studies/mine-full")
-
-
-def states(folder):
-    return Counter(row.state for row in Ledger(recorded(folder)[0]).rows())
 
 
 def busy(folder, trials):

@@ -12,15 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from cluster.left import ends, of, require_none, states
 from helpers import ROOT
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.record import recorded
-from sweep.pretend import COMMAND, end, epochs, finished, pretend, running, start, until
+from sweep.pretend import COMMAND, epochs, finished, pretend, running, start, until
 
 pytestmark = pytest.mark.slow
 
@@ -42,31 +42,12 @@ def here(tmp_path, monkeypatch):
     """No process stays, and nothing mounted."""
     monkeypatch.chdir(tmp_path)
     yield
-    deadline = time.monotonic() + 10
-    while (left := of(tmp_path)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left
-    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    require_none(tmp_path)
 
 
 @pytest.fixture
 def script(tmp_path):
     return pretend(tmp_path)
-
-
-def of(folder):
-    """Processes that were started for ``folder``, or work in it."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if str(folder).encode() in (entry / "cmdline").read_bytes() or str(folder) in os.readlink(
-                    entry / "cwd"
-                ):
-                    found.append(int(entry.name))
-    return found
 
 
 def study(content):
@@ -81,19 +62,6 @@ def lines(words):
 def done(run, count):
     assert [epoch for epoch, _ in epochs(run)] == list(range(1, count + 1))
     assert finished(run)
-
-
-def states(folder):
-    return Counter(row.state for row in Ledger(recorded(folder)[0]).rows())
-
-
-def ends(process, code=0, seconds=120):
-    try:
-        out, err = process.communicate(timeout=seconds)
-    finally:
-        end(process)
-    assert process.returncode == code, out + err
-    return out, err
 
 
 def sweep(script, *words):

@@ -7,15 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from cluster.left import cmdline, ends, of, processes, states
 from helpers import ROOT
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import recorded
-from sweep.pretend import end, epochs, finished, pretend, running, start, until
+from sweep.pretend import epochs, finished, pretend, running, start, until
 
 pytestmark = pytest.mark.slow
 ray = pytest.importorskip("ray")
@@ -97,12 +95,6 @@ def cluster(tree):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def processes():
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            yield int(entry.name)
-
-
 def stat(pid):
     """State and parent."""
     try:
@@ -112,13 +104,6 @@ def stat(pid):
     return words[0], int(words[1])
 
 
-def cmdline(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
 def daemons(*names):
     found = []
     for pid in processes():
@@ -126,11 +111,6 @@ def daemons(*names):
         if word.startswith(tuple(names or DAEMONS)) and stat(pid)[0] != "Z":
             found.append((pid, word))
     return found
-
-
-def of(folder):
-    """Processes that name something in ``folder``: a node's helpers, trials, their ranks."""
-    return [pid for pid in processes() if pid != os.getpid() and str(folder) in " ".join(cmdline(pid))]
 
 
 def trials(folder):
@@ -163,21 +143,8 @@ def done(run, count):
     assert finished(run)
 
 
-def states(folder):
-    return Counter(row.state for row in Ledger(recorded(folder)[0]).rows())
-
-
 def sweep(tree, *words, env=None):
     return start(tree, "sweep", "mine.yaml", "executor=ray", *words, env=env or surroundings(tree))
-
-
-def ends(process, code=0, seconds=120):
-    try:
-        out, err = process.communicate(timeout=seconds)
-    finally:
-        end(process)
-    assert process.returncode == code, out + err
-    return out, err
 
 
 def test_a_ray_of_its_own(tree):

@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from cluster.left import states
 from cluster.pretended import environment
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import recorded
 from sweep.pretend import epochs, finished, until
 
 pytestmark = pytest.mark.slow
@@ -50,10 +48,6 @@ def ended(process, seconds=150):
     """What it printed; the comparison of runs that only pretend is refused, which is no matter here."""
     out, _ = process.communicate(timeout=seconds)
     return out
-
-
-def states(folder):
-    return Counter(row.state for row in Ledger(recorded(folder)[0]).rows())
 
 
 def whole(folder, trials, count):
