@@ -1,11 +1,16 @@
+import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+WARM = multiprocessing.get_context("forkserver")
+WARM.set_forkserver_preload(["lungseg.training", "lungseg.judging", "lungseg.models.smp"])
 
 
 def run_program(*words, cwd, env=None, timeout=240):
@@ -19,6 +24,30 @@ def run_program(*words, cwd, env=None, timeout=240):
         text=True,
         timeout=timeout,
     )
+
+
+def run_warm(*words, cwd, env=None, timeout=240):
+    """The same in a process that begins where all is imported: for tests of what comes after that."""
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place) / "out", Path(place) / "err"
+        process = WARM.Process(target=_become, args=(words, cwd, {**os.environ, **(env or {})}, out, err))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(words, timeout, out.read_text(), err.read_text())
+        return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+
+
+def _become(words, cwd, env, out, err):
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = [str(ROOT / words[0]), *words[1:]]
+    sys.path.insert(0, str(ROOT))
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def write_png(path, pixels):

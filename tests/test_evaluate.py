@@ -12,7 +12,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from sklearn.metrics import f1_score
 
-from helpers import run_program, write_png
+from helpers import run_warm, write_png
 from lungseg.config import compose
 from lungseg.data.sources import folder, phantom
 from lungseg.errors import UsageError, UserError
@@ -459,7 +459,7 @@ def test_a_preprocessing_key_is_a_usage_error(runs):
 
 @pytest.mark.parametrize(("word", "code"), [("ask=colour", 1), ("legacy=perhaps", 2)])
 def test_the_program_says_what_is_wrong_in_one_line(runs, tmp_path, word, code):
-    result = run_program("evaluate.py", f"run={runs / 'lung0'}", word, cwd=tmp_path)
+    result = run_warm("evaluate.py", f"run={runs / 'lung0'}", word, cwd=tmp_path)
     assert result.returncode == code
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"error: {word}: ")

@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from helpers import ROOT, run_program
+from helpers import ROOT, run_program, run_warm
 from lungseg.checkpoints import load_checkpoint
 from lungseg.config import compose
 from lungseg.runs import Run
@@ -62,7 +62,7 @@ def test_train_prints_a_table_and_paths_that_the_next_command_takes(tmp_path):
     paths = dict(line.split(maxsplit=1) for line in lines if line.startswith(("run  ", "cases  ", "overlays  ")))
     assert (tmp_path / paths["overlays"]).read_bytes()[:4] == b"\x89PNG"
     assert "=" not in paths["run"]
-    again = run_program("evaluate.py", *shlex.split(f"run={paths['run']} split=val"), cwd=tmp_path)
+    again = run_warm("evaluate.py", *shlex.split(f"run={paths['run']} split=val"), cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert "val of phantom" in again.stdout
 
@@ -77,7 +77,7 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, workers):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert run.manifest()["status"] == "running"
-    result = run_program("train.py", "resume=cut", cwd=tmp_path)
+    result = run_warm("train.py", "resume=cut", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "going on from cut/checkpoints/last.ckpt" in result.stdout
     assert equal(weights(run), weights(whole))
@@ -96,7 +96,7 @@ def test_a_signal_saves_says_how_to_resume_and_is_no_success(tmp_path, number, c
 
 
 def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
-    result = run_program(
+    result = run_warm(
         "train.py", "-m", *SMALL[:3], "trainer=cpu", "logger=none", "model=unet_classic",
         "model.width=4", "model.depth=1,2", "data.batch_size=4,0", cwd=tmp_path,
     )  # fmt: skip
@@ -118,13 +118,13 @@ def test_two_ranks_count_each_case_once_and_agree_with_one(tmp_path):
     assert run.manifest()["cases"]["val"] % 2 == 1  # an even share would hide a sample counted twice
     rows = list(csv.DictReader(run.metrics_file.open()))
     scores = [float(row["val/dice"]) for row in rows if row.get("val/dice")]
-    again = run_program("evaluate.py", "run=ddp", "split=val", cwd=tmp_path)
+    again = run_warm("evaluate.py", "run=ddp", "split=val", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     summary = json.loads((run.path / "evaluation" / "phantom-val" / "summary.json").read_text())
     one_rank = summary["results"]["model"]["lung"]["dice"]
     assert torch.tensor(max(scores)) == torch.tensor(one_rank, dtype=torch.float32)
     test = (run.path / "evaluation" / "phantom-test" / "cases.csv").read_text()
-    assert run_program("evaluate.py", "run=ddp", cwd=tmp_path).returncode == 0
+    assert run_warm("evaluate.py", "run=ddp", cwd=tmp_path).returncode == 0
     assert (run.path / "evaluation" / "phantom-test" / "cases.csv").read_text() == test
 
 
@@ -155,7 +155,7 @@ def test_bad_input_is_one_line_and_exit_code_1(tmp_path, folder_data, words, mes
             mask.unlink()
     broken = folder_data / "images" / "p00.png"
     broken.write_bytes(broken.read_bytes()[:200])
-    result = run_program("train.py", *SMALL[:1], "data.size=32", *words, cwd=tmp_path)
+    result = run_warm("train.py", *SMALL[:1], "data.size=32", *words, cwd=tmp_path)
     assert result.returncode in (1, 2)
     assert message in result.stderr.splitlines()[-1], result.stderr
     assert "Traceback" not in result.stderr

@@ -163,7 +163,6 @@ def test_a_stopped_run_goes_on_to_bit_identical_weights(finished, tmp_path, stop
     [
         ["schedule=plateau", "schedule.patience=0"],
         ["ema=0.9"],
-        ["data.workers=2"],
         ["trainer.accumulate_grad_batches=2"],
         ["model=deeplabv3plus", "model.encoder=tu-mobilenetv3_small_050", "schedule=restarts"],
         ["augment=strong", "patience=2", "optim=sgd"],
@@ -256,7 +255,11 @@ def test_early_stopping_and_frozen_encoder(tmp_path):
 
 def test_debug_overfits_two_batches_and_says_that_it_is_no_result(tmp_path, capsys):
     words = [word for word in SMALL if not word.startswith("trainer")]
-    run = train(compose([*words, "trainer=debug", "trainer.accelerator=cpu", f"run_dir={tmp_path / 'run'}"]))
+    run = train(
+        compose(
+            [*words, "trainer=debug", "trainer.accelerator=cpu", "trainer.max_epochs=25", f"run_dir={tmp_path / 'run'}"]
+        )
+    )
     assert "these numbers are no result" in capsys.readouterr().out
     rows = [row for row in csv.DictReader(run.metrics_file.open()) if row.get("val/dice")]
     assert float(rows[-1]["val/dice"]) > 0.9

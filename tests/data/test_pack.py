@@ -1,15 +1,13 @@
 import errno
 import os
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from helpers import ROOT, write_png
+from helpers import WARM, write_png
 from lungseg.data.cache import cache_folder
 from lungseg.data.case import MaskFile
 from lungseg.data.dataset import CaseDataset
@@ -174,29 +172,32 @@ def test_another_process_is_sent_the_place_and_no_pixels(cases):
     assert np.array_equal(pickle.loads(sent).images, pack.images)
 
 
+def _open_counted(data, place, gate, sums):
+    from lungseg.data import pack
+
+    os.environ["LUNGSEG_CACHE"] = str(place / "cache")
+    write = pack._write
+
+    def counted(*words):
+        with (place / "made").open("a") as file:
+            file.write("x")
+        write(*words)
+
+    pack._write = counted
+    gate.wait()
+    sums.put(int(pack.open_pack(folder.cases(root=str(data)), ["lung"], Preprocessing(32), False).images.sum()))
+
+
 def test_ten_processes_at_once_make_one_pack(folder_data, tmp_path):
-    text = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-from lungseg.data import pack
-from lungseg.data.preprocess import Preprocessing
-from lungseg.data.sources import folder
-write = pack._write
-def counted(*words):
-    open("made", "a").write("x")
-    write(*words)
-pack._write = counted
-cases = folder.cases(root={str(folder_data)!r})
-print(int(pack.open_pack(cases, ["lung"], Preprocessing(32), False).images.sum()))
-"""
-    env = {**os.environ, "LUNGSEG_CACHE": str(tmp_path / "cache")}
-    started = [
-        subprocess.Popen([sys.executable, "-c", text], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
-        for _ in range(10)
-    ]
-    sums = [process.communicate(timeout=200)[0].strip() for process in started]
-    assert len(set(sums)) == 1
-    assert int(sums[0]) > 0
+    sums, gate = WARM.Queue(), WARM.Barrier(10)
+    started = [WARM.Process(target=_open_counted, args=(folder_data, tmp_path, gate, sums)) for _ in range(10)]
+    for process in started:
+        process.start()
+    found = [sums.get(timeout=100) for _ in started]
+    for process in started:
+        process.join()
+    assert len(set(found)) == 1
+    assert found[0] > 0
     assert (tmp_path / "made").read_text() == "x"
     assert len([path for path in (tmp_path / "cache" / "packs").iterdir() if path.is_dir()]) == 1
 

@@ -3,9 +3,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from sklearn import metrics as reference
 
+from helpers import WARM
 from lungseg.evaluation.cases import count
 from lungseg.metrics import overlap
 from lungseg.metrics.overlap import CaseOverlap, confusion
@@ -117,10 +117,9 @@ def test_two_ranks_with_uneven_shares_equal_one_to_the_bit():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = mp.get_context("spawn")
-    queue = context.Queue()
+    queue = WARM.Queue()
     shares = [[*range(0, 38, 2), 37], list(range(1, 36, 2))]
-    workers = [context.Process(target=_rank, args=(rank, 2, port, shares, queue)) for rank in (0, 1)]
+    workers = [WARM.Process(target=_rank, args=(rank, 2, port, shares, queue)) for rank in (0, 1)]
     for worker in workers:
         worker.start()
     found = [queue.get(timeout=100) for _ in workers]

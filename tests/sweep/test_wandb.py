@@ -10,6 +10,7 @@ from helpers import ROOT
 
 SWEEP = ROOT / "sweeps" / "wandb.yaml"
 TINY = {"experiment": "quick", "data.count": 36, "data.pixels": 32, "data.size": 32, "trainer": "cpu"}
+TINY |= {"model": "unet_classic", "model.width": 4, "model.depth": 2}
 
 
 def line(parameters):
@@ -32,7 +33,7 @@ def test_the_agents_command_line_runs_into_the_run_that_it_chose(tmp_path):
     assert list(chosen) == ["task", "model", "loss", "optim.lr", "seed"]
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     told = {"WANDB_MODE": "offline", "WANDB_SWEEP_ID": "abcd1234", "WANDB_RUN_ID": "chosen01", "PATH": path}
-    words = line({**chosen, "model": "unet_classic", **TINY, "run_dir": "here"})
+    words = line({**chosen, **TINY, "run_dir": "here"})
     done = subprocess.run(words, cwd=tmp_path, env={**os.environ, **told}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "here" / "wandb_id").read_text().strip() == "chosen01"
