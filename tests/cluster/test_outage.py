@@ -5,9 +5,6 @@ import csv
 import json
 import os
 import resource
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.left import ends, of, require_none, states
+from cluster.left import ends, require_none, states
+from cluster.servers import MariaDB, Postgres, served
 from helpers import ROOT
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.record import recorded
@@ -68,58 +66,10 @@ def sweep(script, *words):
     return start(script, "sweep", "mine.yaml", *words, env=ENVIRONMENT)
 
 
-class Postgres:
-    """A server of its own, on a free port."""
-
-    def __init__(self, folder):
-        (programs,) = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-        self.programs, self.data, self.log = programs, folder / "data", folder / "log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        os.chown(folder, *(int(self._said("id", flag, "postgres")) for flag in ("-u", "-g")))
-        self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", self.data)
-        self.up()
-        self._run("createdb", "--host=127.0.0.1", f"--port={self.port}", "study")
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/study"
-
-    def _said(self, *words):
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
-
-    def _run(self, program, *words):
-        subprocess.run(
-            ["runuser", "-u", "postgres", "--", str(self.programs / program), *map(str, words)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=90,
-            cwd="/",
-        )  # fmt: skip
-
-    def up(self):
-        options = f"-p {self.port} -k {self.data} -c listen_addresses=127.0.0.1"
-        self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-o", options, "start")
-
-    def down(self):
-        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
-
-
-@pytest.fixture
-def postgres():
-    """In a place that its user may enter."""
-    if os.geteuid() != 0 or not list(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")):
-        pytest.skip("a PostgreSQL is started by root: apt-get install postgresql")
-    pytest.importorskip("psycopg2")
-    folder = Path(f"/tmp/lungseg-postgres-{os.getpid()}")
-    folder.mkdir(mode=0o755)
-    try:
-        server = Postgres(folder)
+@pytest.fixture(params=[Postgres, MariaDB], ids=lambda kind: kind.__name__)
+def server(request):
+    with served(request.param) as server:
         yield server
-        with contextlib.suppress(subprocess.CalledProcessError):
-            server.down()
-    finally:
-        left = of(folder)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(folder)
-    assert not left
 
 
 class Printed:
@@ -134,18 +84,19 @@ class Printed:
         return any(words in line for line in self.lines)
 
 
-@pytest.mark.parametrize("where", ["a database", "a journal"])
-def test_a_storage_that_is_away_for_ten_seconds(script, where, request):
+def test_a_journal_that_is_away_for_ten_seconds(script):
+    journal, aside = Path("studies/mine-full/journal.log"), Path("aside.log")
+    away_for_ten_seconds(script, "null", lambda: journal.rename(aside), lambda: aside.rename(journal))
+
+
+def test_a_database_that_is_away_for_ten_seconds(script, server):
+    away_for_ten_seconds(script, server.url, server.down, server.up)
+
+
+def away_for_ten_seconds(script, storage, away, back):
     count, trials = 8, 6
-    if where == "a database":
-        server = request.getfixturevalue("postgres")
-        away, back, setting = server.down, server.up, f"storage: {server.url}"
-    else:
-        journal, aside = Path("studies/mine-full/journal.log"), Path("aside.log")
-        away, back, setting = lambda: journal.rename(aside), lambda: aside.rename(journal), "storage: null"
-    folder = study(
-        f"base: {{trainer.max_epochs: {count}, {PACE}}}\ngrid: {{seed: {list(range(trials))}}}\nslots: 2\n{setting}\n"
-    )
+    base = f"base: {{trainer.max_epochs: {count}, {PACE}}}\nstorage: {storage}\nslots: 2\n"
+    folder = study(f"{base}grid: {{seed: {list(range(trials))}}}\n")
     process = sweep(script)
     until(lambda: sum(2 <= len(epochs(folder / f"seed{n}")) < 5 for n in range(trials)) == 2, process=process)
     began = time.monotonic()
@@ -167,13 +118,13 @@ def test_a_storage_that_is_away_for_ten_seconds(script, where, request):
     assert sorted(everything) == [f"seed{n}" for n in range(trials)]
 
 
-def test_a_storage_that_stays_away_is_said_and_the_same_command_goes_on(script, postgres):
+def test_a_storage_that_stays_away_is_said_and_the_same_command_goes_on(script, server):
     folder = study(
-        f"base: {{trainer.max_epochs: 8, {PACE}}}\ngrid: {{seed: [0, 1, 2]}}\nslots: 2\nstorage: {postgres.url}\n"
+        f"base: {{trainer.max_epochs: 8, {PACE}}}\ngrid: {{seed: [0, 1, 2]}}\nslots: 2\nstorage: {server.url}\n"
     )
     process = begin(impatient(4.0), script)
     until(lambda: len(epochs(folder / "seed0")) > 1 and len(epochs(folder / "seed1")) > 1, process=process)
-    postgres.down()
+    server.down()
     _, err = ends(process, 1, 60)
     assert "error: the study's storage has been away for 4 s (" in err
     assert "go on by the same command: nothing is lost" in err
@@ -182,8 +133,8 @@ def test_a_storage_that_stays_away_is_said_and_the_same_command_goes_on(script, 
     assert not running(folder / "seed1")
     process = sweep(script)
     _, err = ends(process, 1, 60)
-    assert err.startswith(f"error: storage={postgres.url}: cannot be opened: ")
-    postgres.up()
+    assert err.startswith(f"error: storage={server.url}: cannot be opened: ")
+    server.up()
     ends(sweep(script))
     for n in range(3):
         done(folder / f"seed{n}", 8)

@@ -1,5 +1,6 @@
 """The queue: nothing is lost, nothing is done twice, whoever dies when."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.servers import MariaDB, Postgres, served
 from lungseg.errors import UserError
 from lungseg.sweep import ledger as ledgers
 from lungseg.sweep.ledger import Ledger
@@ -19,16 +21,23 @@ GRID = "grid: {seed: [0, 1, 2]}\n"
 SEARCH = "search: {optim.lr: {low: 1e-4, high: 1e-1, log: true}}\nbudget: {trials: 7}\nsampler: random\n"
 
 
-@pytest.fixture(params=["journal", "sqlite"])
+def slowly(kind):
+    return pytest.param(kind, marks=pytest.mark.slow, id=kind.__name__)
+
+
+@pytest.fixture(params=["journal", "sqlite", slowly(Postgres), slowly(MariaDB)])
 def made(request, tmp_path):
-    """A study from its YAML, in one storage or the other."""
+    """A study from its YAML, in each storage in turn."""
+    with contextlib.ExitStack() as open_ones:
+        storage = {"journal": "null", "sqlite": f"sqlite:///{tmp_path}/state.db"}.get(request.param)
+        if storage is None:
+            storage = open_ones.enter_context(served(request.param)).url
 
-    def make(content):
-        storage = f"storage: sqlite:///{tmp_path}/state.db\n" if request.param == "sqlite" else ""
-        Path("mine.yaml").write_text(content + storage)
-        return read_study(Path("mine.yaml"))
+        def make(content):
+            Path("mine.yaml").write_text(f"{content}storage: {storage}\n")
+            return read_study(Path("mine.yaml"))
 
-    return make
+        yield make
 
 
 def filled(study):
