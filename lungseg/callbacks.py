@@ -1,5 +1,6 @@
 """What a run shows and writes while it trains: overlays, curves, progress, speed."""
 
+import math
 import sys
 import time
 from collections import defaultdict
@@ -23,6 +24,8 @@ from lungseg.metrics import overlap
 from lungseg.metrics_file import MetricsFile
 from lungseg.runs import Run
 from lungseg.visualize import Overlay, draw_sheet
+
+REDRAWN = 10.0  # seconds between two pictures of the curves
 
 
 class Overlays(Callback):
@@ -98,13 +101,15 @@ class EpochLoss(Callback):
 
 
 class Curves(Callback):
-    """``curves.png``: loss and Dice against epoch, redrawn after each."""
+    """``curves.png``: loss and Dice against epoch, redrawn every ten seconds: it may take longer than a short epoch."""
 
     def __init__(self, run: Run) -> None:
-        self.path = run.path / "curves.png"
+        self.path, self.drawn = run.path / "curves.png", -math.inf
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._draw(trainer)
+        if time.monotonic() - self.drawn > REDRAWN:
+            self._draw(trainer)
+            self.drawn = time.monotonic()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._draw(trainer)  # with the last epoch's training loss, which is logged after the hook above

@@ -67,7 +67,7 @@ def test_train_prints_a_table_and_paths_that_the_next_command_takes(tmp_path):
     assert "val of phantom" in again.stdout
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, workers):
     words = [*SMALL, f"data.workers={workers}", "trainer.max_epochs=4", "trainer.save_every_minutes=0"]
     whole = train(compose([*words, f"run_dir={tmp_path / 'whole'}"]))
@@ -146,7 +146,7 @@ def test_pretrained_without_network_fails_at_once_and_says_how_to_place_the_weig
         (["data=folder", "data.root=nowhere"], "error: data.root=nowhere: no such folder"),
         (["resume=nowhere"], "error: resume=nowhere: no such directory"),
         (["task=infection", "data=folder", "data.root=xrays"], "has no infection mask, which this task needs"),
-        (["data=folder", "data.root=xrays", "data.workers=2", "data.pack=false"], "cannot be decoded"),
+        (["data=folder", "data.root=xrays", "data.workers=2", "data.pack=false", *SMALL[3:6]], "cannot be decoded"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(tmp_path, folder_data, words, message):

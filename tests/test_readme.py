@@ -75,8 +75,8 @@ def place(tmp_path_factory):
 
 FEW = {
     "losses": ["loss=bce,dice", "seed=0", "model=unet_classic", "model.width=4", "model.depth=2"],
-    "pretraining": ["arm=scratch", "task=lung", "seed=0,1", "model=unet", "model.encoder=resnet18"],
-    "search": ["budget.trials=1", "retrain=0", "model.encoder=resnet18"],
+    "pretraining": ["arm=scratch", "task=lung", "seed=0,1", "model=unet", "model.encoder=resnet18", "data.size=32"],
+    "search": ["budget.trials=1", "retrain=0", "model.encoder=resnet18", "data.size=32"],
 }
 
 

@@ -171,11 +171,10 @@ def test_a_stopped_run_goes_on_to_bit_identical_weights(finished, tmp_path, stop
 )
 def test_resume_is_exact_for_what_has_a_state_of_its_own(tmp_path, stop_at, words):
     whole = fit(tmp_path / "whole", *words)
-    for step in (7, 12):
-        stop_at(step)
-        with pytest.raises(Stopped):
-            fit(tmp_path / f"cut{step}", *words)
-        assert equal(weights(resume(tmp_path / f"cut{step}")), weights(whole))
+    stop_at(12)  # in the second epoch
+    with pytest.raises(Stopped):
+        fit(tmp_path / "cut", *words)
+    assert equal(weights(resume(tmp_path / "cut")), weights(whole))
 
 
 def test_ctrl_c_is_130_and_a_second_one_stops_at_once(tmp_path, stop_at):

@@ -50,6 +50,13 @@ class Worker:
 
     def run(self) -> None:
         """Until all is done, ``most`` were taken or ``stop`` says so. What a slot did not foresee ends all."""
+        try:
+            self._run()
+        except OSError as error:  # what it had begun waits again, once somebody looks after it
+            place = error.filename or self.study.folder
+            raise UserError(f"{place}: {error.strerror or error}; mend that, then go on by the same command") from None
+
+    def _run(self) -> None:
         self._obey()  # it may have come after somebody asked
         self.sign.start()
         threads = [threading.Thread(target=self._slot, args=(place,)) for place in self.slots]

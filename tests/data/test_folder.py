@@ -176,6 +176,6 @@ def test_real_x_rays_are_read_and_trained_on(realdata, tmp_path):
         assert image.std() > 10
     assert np.mean(np.array(sizes) > 0) > 0.5
     words = [f"data.root={root}", "data.size=64", "model=unet_classic", "model.width=4", "model.depth=3"]
-    words += ["data.workers=0", "trainer.max_epochs=20", "trainer=cpu", "logger=none", "optim.lr=0.01"]
+    words += ["data.workers=0", "trainer.max_epochs=10", "trainer=cpu", "logger=none", "optim.lr=0.01"]
     run = train(compose(["data=folder", "task=lung", *words, f"run_dir={tmp_path / 'run'}"]))
     assert evaluate(compose([f"run={run.path}"], "evaluate")).summary["results"]["model"]["lung"]["dice"] > 0.6

@@ -56,6 +56,18 @@ def test_a_trial_that_is_killed_goes_on_from_its_checkpoint(pretended, compared,
     assert states(folder) == {"finished": 1}
 
 
+def test_a_folder_that_cannot_be_written_is_one_line_and_no_trial_is_lost(pretended, compared, capsys):
+    folder = study("base: {trainer.max_epochs: 2}\ngrid: {seed: [0, 1]}\n")
+    folder.mkdir(parents=True)
+    (folder / "logs").write_text("not a folder")
+    assert ran("slots=2") == 1
+    said = capsys.readouterr().err
+    assert said == "error: studies/mine-full/logs: File exists; mend that, then go on by the same command\n"
+    (folder / "logs").unlink()
+    assert ran("slots=2") == 0
+    assert states(folder) == {"finished": 2}
+
+
 @pytest.mark.slow
 def test_a_trial_that_is_killed_each_time_fails_in_the_end(pretended, compared, capsys):
     folder = study("base: {trainer.max_epochs: 4}\ngrid: {optim.lr: [1, 5]}\nretries: 1\n")
