@@ -24,7 +24,14 @@ from lungseg.training import train
 from models.fakes import place_smp
 
 README = (ROOT / "README.md").read_text()
-SMALL = ["experiment=quick", "data.pixels=64", "trainer.max_epochs=1", "trainer.accelerator=cpu", "logger=none"]
+SMALL = [
+    "experiment=quick",
+    "data.pixels=32",
+    "data.size=32",
+    "trainer.max_epochs=1",
+    "trainer.accelerator=cpu",
+    "logger=none",
+]
 OWN_DATA = [word for word in SMALL if not word.startswith("data.")]
 
 

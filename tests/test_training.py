@@ -164,7 +164,10 @@ def test_a_stopped_run_goes_on_to_bit_identical_weights(finished, tmp_path, stop
         ["schedule=plateau", "schedule.patience=0"],
         ["ema=0.9"],
         ["trainer.accumulate_grad_batches=2"],
-        ["model=deeplabv3plus", "model.encoder=tu-mobilenetv3_small_050", "schedule=restarts"],
+        pytest.param(
+            ["model=deeplabv3plus", "model.encoder=tu-mobilenetv3_small_050", "schedule=restarts"],
+            marks=pytest.mark.slow,
+        ),
         ["augment=strong", "patience=2", "optim=sgd"],
     ],
     ids=lambda words: words[0],

@@ -94,6 +94,9 @@ def _members(archive: Path) -> Iterator[Iterable[Member]]:
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
             yield (_of_tar(tar, info) for info in tar)
+            stream = cast(IO[bytes], tar.fileobj)
+            while stream.read(2**20):  # a compressed one has its checksum at its end
+                pass
     else:
         with zipfile.ZipFile(archive) as packed:
             yield (_of_zip(packed, info) for info in packed.infolist())

@@ -1,6 +1,7 @@
 """Archives that are good, hostile, damaged, too large, or interrupted; the folder around the target never changes."""
 
 import errno
+import gzip
 import io
 import os
 import shutil
@@ -185,6 +186,16 @@ def _text(archive):
 def test_a_damaged_archive_is_one_line_and_leaves_nothing(make, into, name, harm):
     archive = make(name, {name: os.urandom(5000) for name in FILES})
     harm(archive)
+    refused(archive, into, "damaged or cut short .*; remove it and download it again")
+    assert tree(into) == {}
+
+
+def test_damage_that_still_unpacks_is_told_by_the_checksum_at_the_end(make, into):
+    archive = make("a.tar.gz", {name: os.urandom(5000) for name in FILES})
+    raw = gzip.decompress(archive.read_bytes())
+    spoilt = bytearray(gzip.compress(raw.replace(raw[600:700], bytes(100), 1)))
+    spoilt[-8:-4] = archive.read_bytes()[-8:-4]
+    archive.write_bytes(spoilt)
     refused(archive, into, "damaged or cut short .*; remove it and download it again")
     assert tree(into) == {}
 

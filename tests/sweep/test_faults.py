@@ -152,20 +152,20 @@ def test_all_is_saved_and_stopped_and_goes_on(pretended, compared, how):
 
 
 def test_anyone_may_join_and_one_that_dies_is_replaced(pretended, compared):
-    folder = study(f"base: {{trainer.max_epochs: 12, {SLOW}}}\ngrid: {{seed: [0, 1, 2, 3, 4]}}\nheartbeat: 6\n")
+    folder = study(f"base: {{trainer.max_epochs: 9, {SLOW}}}\ngrid: {{seed: [0, 1, 2, 3]}}\nheartbeat: 6\n")
     leader = start(pretended, "sweep", "mine.yaml", "slots=1")
     until(lambda: (folder / "study.json").exists(), process=leader)
     helpers = [start(pretended, "sweep", "join", folder, "slots=1") for _ in range(2)]
-    until(lambda: sum(running(folder / f"seed{n}") for n in range(5)) == 3, process=leader)
+    until(lambda: sum(running(folder / f"seed{n}") for n in range(4)) == 3, process=leader)
     end(helpers[0])
     out, err = leader.communicate(timeout=60)
     assert leader.returncode == 0, out + err
     assert helpers[1].wait(timeout=30) == 0
-    for n in range(5):
-        done(folder / f"seed{n}", 12)
+    for n in range(4):
+        done(folder / f"seed{n}", 9)
     assert "its worker" in out + helpers[1].stdout.read()  # whoever saw it first
-    assert states(folder) == {"finished": 5}
-    assert len({pid for n in range(5) for _, pid in epochs(folder / f"seed{n}")}) == 6
+    assert states(folder) == {"finished": 4}
+    assert len({pid for n in range(4) for _, pid in epochs(folder / f"seed{n}")}) == 5
 
 
 def test_the_trials_of_a_machine_that_went_away_wait_again_after_the_heartbeat(pretended, compared, capsys):

@@ -57,7 +57,7 @@ def test_a_search_finds_what_is_good(pretended, compared, capsys, sampler):
 
 def test_what_does_badly_is_pruned_and_costs_less(pretended, compared):
     long = SEARCH.replace("base: {", "base: {trainer.max_epochs: 8, ")
-    folder = study(long + "budget: {trials: 12}\nsampler: random\npruner: median\n")
+    folder = study(long + "budget: {trials: 9}\nsampler: random\npruner: median\n")
     assert ran("mine.yaml", "slots=1") == 0
     found = rows(folder)
     pruned = [row for row in found if row.state == "pruned"]
