@@ -16,7 +16,10 @@ from types import ModuleType
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """What is imported within the block is never searched for garbage."""
+    """What is imported within the block, for the first time, is never searched for garbage."""
+    if "torchmetrics" in sys.modules:  # an earlier run of a grid may have left some
+        yield
+        return
     gc.disable()
     try:
         with without("scipy.signal", hamming=None):  # torchmetrics imports all of it, to mend a window of that name

@@ -83,9 +83,12 @@ class MariaDB(Server):
                 time.sleep(0.2)
 
     def down(self):
-        for pid in of(self.folder):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while (left := of(self.folder)) and time.monotonic() < deadline:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
         self.process.wait()
 
 
