@@ -29,6 +29,7 @@ class Ray:
     """``address: auto`` joins the cluster that runs, as RAY_ADDRESS does; else one is started on this machine."""
 
     def __init__(self, study: Study) -> None:
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # under uv run it would send the folder to all
         try:
             import ray
         except ImportError:
@@ -38,7 +39,7 @@ class Ray:
         if not ray.is_initialized():
             try:
                 ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
                 said = str(error).splitlines()[0]
                 raise UserError(f"ray.address={address}: {said}; start a cluster: ray start --head") from None
         self._tasks: dict[Any, Any] = {}  # -> its placement group
