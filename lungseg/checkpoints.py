@@ -104,6 +104,7 @@ class KeepCheckpoints(Checkpoint):
         due = DUE if time.monotonic() - self._saved_at > 60 * self.minutes else 0
         asked = _most(trainer, self.signals.number or due)
         if asked:
+            trainer._logger_connector.update_train_step_metrics()  # after this hook it is too late for one that stops
             self._save_last(trainer)
         if asked > DUE:
             self._stop(asked)
@@ -134,6 +135,8 @@ class KeepCheckpoints(Checkpoint):
             self._stop(self.stopping)
 
     def _save_last(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()  # what was measured until now: a run that is killed goes on from here
         trainer.save_checkpoint(self.run.last)
         self._saved_at = time.monotonic()
 

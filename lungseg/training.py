@@ -138,6 +138,7 @@ def _fit(
         team.begin(cfg, run, checkpoint is not None, **told)
         fit(fitter, module, data, team.ranks, checkpoint)
     except UserError as error:
+        loggers.finish(writers)  # before SLURM is asked to run this job again, which may end it at once
         said = error
         if isinstance(error, Stopped):
             said = restart.stopped(str(error), error.signal, further=fitter.global_step > step)
@@ -148,7 +149,6 @@ def _fit(
         status = "stopped" if isinstance(said, Stopped) else "pruned" if isinstance(said, Pruned) else "failed"
         with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
             run.update_manifest(status=status, reason=str(said))
-        loggers.finish(writers)
         raise said from None
     return writers
 

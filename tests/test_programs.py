@@ -46,6 +46,12 @@ def weights(run):
     return load_checkpoint(run.last)["state_dict"]
 
 
+def steps(run):
+    """Of metrics.csv, what was measured within epochs."""
+    rows = csv.DictReader(run.metrics_file.open())
+    return [(row["epoch"], row["step"], row["train/loss"]) for row in rows if row["train/loss"]]
+
+
 def equal(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
 
@@ -81,6 +87,7 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, workers):
     assert result.returncode == 0, result.stderr
     assert "going on from cut/checkpoints/last.ckpt" in result.stdout
     assert equal(weights(run), weights(whole))
+    assert steps(run) == steps(whole)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(finished, tmp
     assert not equal(weights(finished), weights(fit(tmp_path / "other", "seed=1")))
 
 
-@pytest.mark.parametrize("step", [1, 8, 12, 18])
+@pytest.mark.parametrize("step", [1, 8, 10, 12, 18])
 def test_a_stopped_run_goes_on_to_bit_identical_weights(finished, tmp_path, stop_at, step):
     stop_at(step)
     with pytest.raises(Stopped, match=r"python train\.py resume=") as caught:

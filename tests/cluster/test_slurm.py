@@ -137,12 +137,12 @@ def test_preemption_with_and_without_grace(slurm, whole, tmp_path, grace):
 
 @contextlib.contextmanager
 def slowed(job):
-    """Its ranks stand still for nine tenths of the time."""
+    """Its ranks stand still for three quarters of the time."""
     ended = threading.Event()
 
     def hold():
         while not ended.is_set():
-            for number, seconds in ((signal.SIGSTOP, 0.9), (signal.SIGCONT, 0.1)):
+            for number, seconds in ((signal.SIGSTOP, 0.75), (signal.SIGCONT, 0.25)):
                 for pid in job.ranks().values():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, number)
@@ -164,7 +164,7 @@ def test_the_time_limit(slurm, whole, tmp_path, announced):
     job = Job(slurm, tmp_path, [*NODES, "run_dir=run"], ["--time=10", *["--signal=USR1@60"] * announced], waits)
     job.until_epoch(3)
     job.ask("scontrol", "update", f"jobid={job.id}", "TimeLimit=1")
-    with slowed(job) if announced else contextlib.nullcontext():  # or it would be done before SLURM looks
+    with slowed(job):  # or it would be done before SLURM looks
         job.until(lambda: job["Restarts"] != "0", "restart", 150)
     job.ask("scontrol", "update", f"jobid={job.id}", "TimeLimit=10")
     job.comes_back()
