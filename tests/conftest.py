@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from helpers import ROOT, write_png
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would programs
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run side by side, on two cores
 
 
