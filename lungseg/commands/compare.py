@@ -13,7 +13,7 @@ from lungseg.comparison.gathering import NothingToCompareError, Wanted, gather
 from lungseg.comparison.group import group
 from lungseg.comparison.page import page
 from lungseg.comparison.report import Report, csv_rows, report
-from lungseg.comparison.search import FILE, read_search
+from lungseg.comparison.search import FILE, Search, read_search
 from lungseg.comparison.search_figures import draw_search
 from lungseg.comparison.search_report import sentence
 from lungseg.comparison.subgroups import subgroup_rows
@@ -123,7 +123,8 @@ def compare(
     heading = title or _title(reports)
     whole = page(reports, albums, heading, command, searched)
     if searched is not None:
-        log.info("\n%s", sentence(searched).replace("**", ""))
+        log.info("")
+        _tell(searched)
     _write(reports, out, whole, {} if searched is None else draw_search(searched))
     if wandb:
         from lungseg.comparison.wandb_table import send
@@ -141,12 +142,18 @@ def search_page(search: Path, out: Path, *, title: str | None = None, command: S
     found = read_search(search)
     heading = title or f"Search: {search.resolve().parent.name}"
     whole = page([], [], heading, command or ["lungseg", "compare", str(search.parent), f"out={out}"], found)
-    log.info("%s", sentence(found).replace("**", ""))
+    _tell(found)
     _write_figures(draw_search(found), out)
     write_atomically(out / "comparison.html", whole)
     log.info("%-9s %s", "figures", out / "figures")
     log.info("\n%-9s %s", "page", out / "comparison.html")
     return 0
+
+
+def _tell(search: Search) -> None:
+    log.info("%s", sentence(search).replace("**", ""))
+    if search.retrain and search.retrained is None:
+        log.info("  %s\n", search.retrain)
 
 
 def _write(reports: Sequence[Report], out: Path, whole: str, figures: dict[str, bytes]) -> None:

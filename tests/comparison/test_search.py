@@ -14,7 +14,7 @@ from comparison.runs import family, make_run, people, scores_of
 from comparison.searches import front_of, search_of, write_search
 from comparison.test_page import CHROMIUM, HOSTILE, browser, visit  # noqa: F401
 from lungseg.cli import main
-from lungseg.commands.compare import compare
+from lungseg.commands.compare import compare, search_page
 from lungseg.comparison.page import page as page_of
 from lungseg.comparison.search import read_search
 from lungseg.comparison.search_figures import draw_search, front, history
@@ -506,3 +506,12 @@ def test_a_search_stands_in_a_comparison(visit, study):  # noqa: F811
         ).map((one) => one.outerHTML)"""
     )
     assert nameless == []
+
+
+def test_what_trains_the_best_again_is_a_line_that_can_be_pasted(tmp_path, caplog):
+    command = "lungseg sweep retrain studies/mine seeds=3"
+    path = write_search(tmp_path / "search.json", search_of(12) | {"retrained": None, "retrain": command})
+    with caplog.at_level("INFO", logger="lungseg"):
+        search_page(path, tmp_path / "page")
+    said = "\n".join(record.getMessage() for record in caplog.records).splitlines()
+    assert said[said.index(f"  {command}") - 1].endswith("with other seeds; this does it:")
