@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from lungseg.sweep.trial import Part
 PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
 CLUSTERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "RAY_", "SUBMITIT_")  # what would make a trial think itself a rank
 RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_PORT", "GROUP_RANK", "LUNGSEG_RANK", "LUNGSEG_TOKEN")
+LINE = "$ "  # what a command begins with
 GRACE = 600.0  # seconds that a trial has to save itself
 LOCKED = 60.0  # seconds that a run directory's former process has to be gone
 
@@ -80,12 +82,14 @@ def _has(run: Run, shrunk: Mapping[str, str]) -> bool:
 def run_process(
     words: Sequence[str], log: Path, environment: Mapping[str, str], lock: int, stop: Stop, tick: Callable[[], None]
 ) -> int:
-    """The exit code of ``train.py``; its output is added to ``log``. ``tick`` is called each second.
+    """The exit code of ``train.py``; its command line and its output are added to ``log``. ``tick``: each second.
 
     ``stop.now`` interrupts it, so that it saves its state; ``stop.kill`` kills it. ``lock`` is held by it, too.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
+        file.write(f"{LINE}{shlex.join(['python', 'train.py', *words])}\n")  # to be run by hand
+        file.flush()
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *words],
             stdin=subprocess.DEVNULL,
@@ -132,6 +136,7 @@ def last_lines(log: Path, start: int = 0, number: int = 5) -> list[str]:
             lines = [line.rstrip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except OSError as error:
         return [f"{log}: {error.strerror}"]
+    lines = [line for line in lines if not line.startswith(LINE)]
     errors = [line for line in lines if line.startswith("error: ")]
     return errors[-1:] or lines[-number:] or ["has said nothing yet"]
 

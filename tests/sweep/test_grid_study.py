@@ -25,8 +25,8 @@ def study(content):
 
 
 def lines(log):
-    """The command lines that a trial was run with."""
-    return Path(log).read_text().splitlines()
+    """The command lines that a trial was run with, as it says itself."""
+    return [line for line in Path(log).read_text().splitlines() if not line.startswith("$ ")]
 
 
 def test_trials_run_in_order_and_a_second_call_runs_none(pretended, compared, capsys):
@@ -53,7 +53,9 @@ def test_the_line_that_a_study_keeps_is_the_one_that_was_run(pretended, compared
     assert ran() == 0
     kept = json.loads(Path("studies/mine-full/study.json").read_text())["trials"]
     for name, line in kept.items():
-        assert shlex.split(line)[2:] == shlex.split(lines(f"studies/mine-full/logs/{name}.log")[0])
+        log = Path(f"studies/mine-full/logs/{name}.log")
+        assert log.read_text().startswith(f"$ {line}\n")
+        assert shlex.split(line)[2:] == shlex.split(lines(log)[0])
 
 
 def test_what_fails_is_named_and_the_others_go_on(pretended, compared, capsys):

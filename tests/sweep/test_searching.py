@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,12 @@ def test_two_objectives_end_in_a_front(pretended, compared):
     assert set(found["best"]) == better
     assert found["best"][0] == max(better, key=lambda n: values[n][0])
     assert front(rows(folder), recorded(folder)[0].objectives)[0].number == found["best"][0]
+    for one in found["trials"]:  # each can be run by hand
+        line = (folder / "logs" / f"{one['name']}.log").read_text().splitlines()[0]
+        assert line.startswith("$ python train.py ")
+        words = dict(word.split("=", 1) for word in shlex.split(line)[3:])
+        assert float(words["optim.lr"]) == one["params"]["optim.lr"]
+        assert words["run_dir"] == one["where"]
 
 
 def test_the_best_is_trained_again_with_new_seeds(pretended, compared, capsys):
