@@ -374,6 +374,7 @@ def test_trials_can_be_walked_through_from_the_keyboard(visit, made):  # noqa: F
         page.keyboard.press("Enter")
         assert name.inner_text() == f"Trial {one['number']}"
     page.locator("#all-trials summary").click()
+    page.locator("#trials tbody tr").first.wait_for()  # drawn once it is open
     assert page.locator("#trials tbody tr").count() == 40
     assert page.locator("#trials tbody button").first.inner_text() == str(ranked[0]["number"])
     page.locator("#trials tbody button").nth(5).press("Enter")
