@@ -1,6 +1,8 @@
-"""Whether a trial's command line composes, found out before the first trial starts."""
+"""Whether a trial's command line composes and its executor is there, found out before anything is written."""
 
+import shutil
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
@@ -14,6 +16,17 @@ from lungseg.models.hub import locate
 from lungseg.sweep.settings import SMALLER, Objective
 from lungseg.sweep.trial import Trial
 from lungseg.usage import explain
+
+NEEDS = {"slurm": "submitit", "ray": "ray"}
+
+
+def require_executor(kind: str) -> None:
+    """What it needs is looked for and not imported."""
+    module = NEEDS.get(kind)
+    if module is not None and find_spec(module) is None:
+        raise UserError(f"executor={kind}: needs {module}; install it: uv pip install 'lungseg[{kind}]'")
+    if kind == "slurm" and shutil.which("sbatch") is None:
+        raise UserError("executor=slurm: there is no sbatch here; run it where SLURM's commands are")
 
 
 def encoder_of(trial: Trial, file: Path, size: str, objectives: Sequence[Objective] = ()) -> str | None:

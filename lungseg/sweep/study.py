@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
-from lungseg.sweep.check import encoder_of
+from lungseg.sweep.check import encoder_of, require_executor
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import Objective, Settings, objectives, read_settings
@@ -67,7 +67,7 @@ def read_study(file: Path, size: str = "full", given: Words | None = None, out: 
 def as_study(
     content: dict[str, Any], file: Path, size: str, given: Words, out: Path | None, checked: bool = True
 ) -> Study:
-    """``checked``: that every trial composes; not needed where somebody else has found that out."""
+    """``checked``: that every trial composes and the executor is there; not needed where that is known already."""
     plan = as_plan(content, size, file)
     own = {key: value for key, value in given.items() if key.split(".")[0] in SETTINGS and key not in plan.grid}
     settings = read_settings(plan.settings, own, file)
@@ -84,6 +84,7 @@ def as_study(
     study = Study(file, size, plan.about, folder, [], settings, space, plan.base, content, given)
     trials = _of_search(plan, study) if space is not None else _of_grid(plan, study)
     if checked:
+        require_executor(settings.executor)
         trials = [
             replace(one, encoder=encoder_of(one, file, size, study.objectives if one.name not in plan.before else ()))
             for one in trials

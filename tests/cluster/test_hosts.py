@@ -1,5 +1,6 @@
 """Three hosts on one machine: each with a name, a network and process numbers of its own, on one folder."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -86,15 +87,25 @@ def busy(folder, trials):
     return {by(run)[-1][1]: run for run in runs if by(run) and not finished(run)}
 
 
-def test_one_of_three_hosts_goes_away(script):
-    trials, epochs = 7, 15
-    folder = study(script, trials, epochs)
+@contextlib.contextmanager
+def at_work(script, folder, trials, *others):
+    """Host by its name: alpha leads, ``others`` help, and each is at a trial; in the end all are cut."""
     hosts = {"alpha": Host("alpha", script, "sweep", "mine.yaml")}
     try:
         until(lambda: (folder / "study.json").exists(), process=hosts["alpha"].process)
-        for name in ("beta", "gamma"):
+        for name in others:
             hosts[name] = Host(name, script, "sweep", "join", folder, "slots=1")
-        until(lambda: busy(folder, trials).keys() == {"alpha", "beta", "gamma"}, process=hosts["alpha"].process)
+        until(lambda: busy(folder, trials).keys() == hosts.keys(), process=hosts["alpha"].process)
+        yield hosts
+    finally:
+        for host in hosts.values():
+            host.cut()
+
+
+def test_one_of_three_hosts_goes_away(script):
+    trials, epochs = 7, 15
+    folder = study(script, trials, epochs)
+    with at_work(script, folder, trials, "beta", "gamma") as hosts:
         about = seen(folder)
         assert about.keys() == hosts.keys()
         assert len({one["machine"] for one in about.values()}) == 3  # none can look for another's processes
@@ -110,9 +121,6 @@ def test_one_of_three_hosts_goes_away(script):
         out, err = hosts["alpha"].process.communicate(timeout=90)
         assert hosts["alpha"].process.returncode == 0, out + err
         assert hosts["gamma"].process.wait(timeout=30) == 0
-    finally:
-        for host in hosts.values():
-            host.cut()
     for n in range(trials):
         assert [int(epoch) for epoch, _ in by(folder / f"seed{n}")] == list(range(1, epochs + 1))
         assert finished(folder / f"seed{n}")
@@ -125,11 +133,7 @@ def test_the_leaders_host_goes_away_and_another_leads_on(script):
     """Those who joined go on without a leader; the next leader takes what its predecessor had."""
     trials, epochs = 4, 12
     folder = study(script, trials, epochs)
-    hosts = {"alpha": Host("alpha", script, "sweep", "mine.yaml")}
-    try:
-        until(lambda: (folder / "study.json").exists(), process=hosts["alpha"].process)
-        hosts["beta"] = Host("beta", script, "sweep", "join", folder, "slots=1")
-        until(lambda: busy(folder, trials).keys() == {"alpha", "beta"}, process=hosts["alpha"].process)
+    with at_work(script, folder, trials, "beta") as hosts:
         lost = busy(folder, trials)["alpha"]
         until(lambda: len(by(lost)) > 3, process=hosts["alpha"].process)
         hosts["alpha"].cut()
@@ -137,9 +141,6 @@ def test_the_leaders_host_goes_away_and_another_leads_on(script):
         out, err = hosts["gamma"].process.communicate(timeout=120)
         assert hosts["gamma"].process.returncode == 0, out + err
         assert hosts["beta"].process.wait(timeout=30) == 0
-    finally:
-        for host in hosts.values():
-            host.cut()
     for n in range(trials):
         assert [int(epoch) for epoch, _ in by(folder / f"seed{n}")] == list(range(1, epochs + 1))
     assert {host for _, host in by(lost)} != {"alpha"}
@@ -150,11 +151,7 @@ def test_a_host_whose_sight_of_the_folder_is_lost_stops_what_it_runs(script):
     """Its folder hangs or is gone: others have taken its trials by then, so that it must not go on with them."""
     trials, epochs = 4, 40
     folder = study(script, trials, epochs)
-    hosts = {"alpha": Host("alpha", script, "sweep", "mine.yaml")}
-    try:
-        until(lambda: (folder / "study.json").exists(), process=hosts["alpha"].process)
-        hosts["beta"] = Host("beta", script, "sweep", "join", folder, "slots=1")
-        until(lambda: busy(folder, trials).keys() == {"alpha", "beta"}, process=hosts["alpha"].process)
+    with at_work(script, folder, trials, "beta") as hosts:
         lost = busy(folder, trials)["beta"]
         until(lambda: len(by(lost)) > 3, process=hosts["alpha"].process)
         inside = next(pid for pid in of(script.parent) if hosted(pid, "beta") and "first" not in words(pid))
@@ -166,9 +163,6 @@ def test_a_host_whose_sight_of_the_folder_is_lost_stops_what_it_runs(script):
         before = by(lost)
         until(lambda: len(by(lost)) > len(before), 60, hosts["alpha"].process)
         assert by(lost)[-1][1] == "alpha"
-    finally:
-        for host in hosts.values():
-            host.cut()
     assert [int(epoch) for epoch, _ in by(lost)] == list(range(1, len(by(lost)) + 1))
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from helpers import ROOT
 from lungseg.cli import main
+from lungseg.commands.sweep import sweep
 from lungseg.errors import UsageError, UserError
+from lungseg.sweep import check
 from lungseg.sweep.plan import text
 from lungseg.sweep.study import read_study
 
@@ -132,3 +134,20 @@ def test_a_bad_command_line_is_one_line(words, message, capsys):
     study("grid: {arm: {a: {}, b: {optim.lr: 3}}}\nsizes: {small: {}}")
     assert ran(*words) in (1, 2)
     assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "message"),
+    [
+        ("slurm", False, r"executor=slurm: needs submitit; install it: uv pip install 'lungseg\[slurm\]'"),
+        ("slurm", True, "executor=slurm: there is no sbatch here; run it where SLURM's commands are"),
+        ("ray", False, r"executor=ray: needs ray; install it: uv pip install 'lungseg\[ray\]'"),
+    ],
+)
+def test_an_executor_that_is_not_there_is_said_before_anything_is_written(kind, there, message, monkeypatch, tmp_path):
+    monkeypatch.setattr(check, "find_spec", lambda name: there or None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    study("grid: {seed: [0]}")
+    with pytest.raises(UserError, match=message):
+        sweep(Path("mine.yaml"), given={"executor": kind})
+    assert not Path("studies").exists()

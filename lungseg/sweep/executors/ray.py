@@ -30,10 +30,8 @@ class Ray:
 
     def __init__(self, study: Study) -> None:
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # under uv run it would send the folder to all
-        try:
-            import ray
-        except ImportError:
-            raise UserError("executor=ray: needs ray; install it: uv pip install 'lungseg[ray]'") from None
+        import ray
+
         self.study, self._ray = study, ray
         address = study.settings.ray.get("address") or ("auto" if os.environ.get("RAY_ADDRESS") else "local")
         if not ray.is_initialized():

@@ -62,10 +62,8 @@ class Slurm:
     """Jobs of which each is one worker with one slot."""
 
     def __init__(self, study: Study) -> None:
-        try:
-            import submitit
-        except ImportError:
-            raise UserError("executor=slurm: needs submitit; install it: uv pip install 'lungseg[slurm]'") from None
+        import submitit
+
         logging.getLogger("submitit").setLevel(logging.ERROR)
         options = dict(study.settings.slurm)
         self.study, self.mode = study, str(options.pop("mode", "workers"))
@@ -75,9 +73,7 @@ class Slurm:
             self._submitit = submitit.AutoExecutor(study.folder.resolve() / "slurm", cluster="slurm")
             self._submitit.update_parameters(**self._parameters(options))
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-            raise UserError(
-                f"executor=slurm: {str(error).splitlines()[0]}; run it where sbatch is, or mend slurm: {{}}"
-            ) from None
+            raise UserError(f"executor=slurm: {str(error).splitlines()[0]}; mend slurm: {{}}") from None
         self._jobs: set[str] = set()
 
     def _parameters(self, options: dict[str, Any]) -> dict[str, Any]:
