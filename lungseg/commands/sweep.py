@@ -89,13 +89,18 @@ def status(folders: Sequence[Path]) -> int:
         raise UserError("studies: holds no study; name the folder of one: lungseg sweep status FOLDER")
     for place in places:
         study, command = recorded(place)
-        rows = Ledger(study, "status").rows()
+        ledger = Ledger(study, "status")
+        rows = ledger.rows()
         there = workers(study)
-        print("\n".join(table(study, rows, there, {})))
+        print("\n".join(table(study, rows, there)))
         for row in rows:
             if row.state == "failed":
                 print(f"  {row.name}  failed: {row.reason.splitlines()[-1] if row.reason else ''}")
-        print(
-            f"go on     {command}" if not there else f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}"
-        )
+        page = place / "comparison" / "comparison.html"
+        if there:
+            print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}")
+        elif ledger.over() and page.exists() and not any(row.state == "failed" for row in rows):
+            print(f"page      {shlex.quote(str(page))}")
+        else:
+            print(f"go on     {command}")
     return 0

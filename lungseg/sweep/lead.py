@@ -32,17 +32,17 @@ def lead(study: Study, command: str) -> list[Row]:
     (study.folder / STOP).unlink(missing_ok=True)
     _fill(study, ledger)
     _announce(study, ledger.rows())
-    executor = make_executor(study, stop, live.event)
+    executor = make_executor(study, stop)
     sign.start()
     try:
-        with _signals(study, stop, live, command) as stopped:
+        with live.shown(ledger.rows()), _signals(study, stop, live, command) as stopped:
             try:
                 _watch(study, ledger, executor, sign, live, stop)
             finally:
                 stop.at_least("soon")
                 executor.end()
-        rows = _settle(study, ledger)
-        live.draw(rows, [], {})
+            rows = _settle(study, ledger)
+            live.draw(rows, [])
         if stopped:
             raise Stopped(f"stopped; go on by: {command}", stopped[0])
     finally:
@@ -52,22 +52,20 @@ def lead(study: Study, command: str) -> list[Row]:
 
 
 def _watch(study: Study, ledger: Ledger, executor: Executor, sign: Sign, live: Live, stop: Stop) -> None:
-    drawn = looked = 0.0
+    looked = 0.0
     while not (stop.soon.is_set() and not _others(study, executor)):
         if time.monotonic() - looked > REDRAWN:
             looked = time.monotonic()
-            rescue(ledger, sign, live.event)
+            rescue(ledger, sign)
             rows = ledger.rows()
             if ledger.over():
                 return
             _give_up(study, ledger, rows)
             if not stop.soon.is_set():
                 executor.start(_room(study, rows))
-        if time.monotonic() - drawn > REDRAWN:
-            drawn = time.monotonic()
             with contextlib.suppress(OSError):  # its folder may be away for a while
                 sweep_away(study.folder, sign.now(), study.settings.heartbeat)
-            live.draw(ledger.rows(), workers(study), executor.latest())
+            live.draw(rows, workers(study))
         time.sleep(TICK)
 
 

@@ -114,7 +114,7 @@ class Ledger(Rows):
         for name, one in {name_of(one): one for one in lost}.items():  # of each name the last
             ago = (datetime.now() - one.datetime_complete).total_seconds() if one.datetime_complete else 0
             if name not in there and ago > SETTLED:
-                self._again(one, int(one.user_attrs.get("attempt", 0)) + 1, {})
+                self._again(one, int(one.user_attrs.get("attempt", 0)) + 1, {"again": "who gave it back is gone"})
 
     def words(self, row: Row) -> Words | None:
         """What the search has chosen for a trial; None for one that a search did not make."""

@@ -1,15 +1,18 @@
 """What a study looks like while it runs: on a terminal a table that is rewritten, elsewhere a line for each event."""
 
+import contextlib
+import logging
 import shutil
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import mean
 from typing import Any
 
+from lungseg.sweep.logs import newest_log, says_now
+from lungseg.sweep.news import duration, news
 from lungseg.sweep.row import Row
 from lungseg.sweep.study import Study
 
@@ -18,38 +21,36 @@ SHOWN = 12  # running trials
 
 
 class Live:
-    """``rows`` and ``workers`` are asked for anew at each drawing."""
+    """On ``study``; its rows are all that it is told, so it does not matter which machine did what."""
 
     def __init__(self, study: Study) -> None:
         self.study, self.terminal = study, sys.stdout.isatty()
-        self._drawn, self._lock, self._began = 0, threading.Lock(), dict[str, float]()
+        self._drawn, self._lock, self._known = 0, threading.RLock(), dict[str, Row]()
 
-    def event(self, what: str, row: Row, reason: str) -> None:
-        """One line, above the table where there is one."""
-        if what == "began":
-            self._began[row.name] = time.monotonic()
-            if self.terminal:
-                return
-            self.line(f"{row.name}  began{f' again ({row.attempt + 1})' if row.attempt else ''}")
-            return
-        took = time.monotonic() - self._began.pop(row.name, time.monotonic())
-        said = {"finished": f"finished in {took:.0f} s", "given back": f"waits again: {reason}"}.get(what, what)
-        self.line(f"{row.name}  {said}")
-        if what not in ("finished", "given back", "pruned", "taken out", "surplus"):
-            kept = self.study.folder / "logs" / f"{row.name}.log"
-            for line in reason.splitlines():
-                self.line(f"    {line}")
-            self.line(f"    all it said: {kept}")
+    @contextlib.contextmanager
+    def shown(self, rows: Sequence[Row]) -> Iterator[None]:
+        """``rows`` are no news. What is logged meanwhile stands above the table."""
+        self._known = {row.name: row for row in rows}
+        log, above = logging.getLogger("lungseg"), _Above()
+        above.live, before, log.handlers = self, log.handlers, [above]
+        try:
+            yield
+        finally:
+            log.handlers = before
 
     def line(self, text: str) -> None:
         with self._lock:
             self._wipe()
             print(text, flush=True)
 
-    def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], latest: Mapping[str, str]) -> None:
+    def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]]) -> None:
+        """What has happened since the last time, then the table."""
+        for line in news(self.study, self._known, rows, begins=not self.terminal):
+            self.line(line)
+        self._known = {row.name: row for row in rows}
         if not self.terminal:
             return
-        lines = table(self.study, rows, workers, latest)
+        lines = table(self.study, rows, workers)
         with self._lock:
             self._wipe()
             size = shutil.get_terminal_size()
@@ -63,9 +64,16 @@ class Live:
             self._drawn = 0
 
 
-def table(
-    study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], latest: Mapping[str, str]
-) -> list[str]:
+class _Above(logging.Handler):
+    """Messages above a table."""
+
+    live: Live
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.live.line(self.format(record))
+
+
+def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]]) -> list[str]:
     """Counts, the best so far, what runs, who works, and how long it may take still."""
     total = _total(study, rows)
     counts = Counter(row.state for row in rows)
@@ -85,7 +93,8 @@ def table(
     running = [row for row in rows if row.state == "running"]
     for row in running[:SHOWN]:
         curve = f"  epoch {row.curve[-1][0]}: {row.curve[-1][1]:.4f}" if row.curve else ""
-        lines.append(f"  {row.name}  {_since(row.began)}{curve}  {latest.get(row.name, '')}")
+        said = says_now(newest_log(study.folder, study.trial(row.name, None)))
+        lines.append(f"  {row.name}  {_since(row.began)}{curve}  {said}".rstrip())
     if len(running) > SHOWN:
         lines.append(f"  and {len(running) - SHOWN} more")
     return lines
@@ -109,12 +118,6 @@ def time_left(rows: Sequence[Row], total: int | None, slots: int) -> str:
         return ""
     waiting = max(total - sum(row.state not in ("running", "waiting") for row in rows), 0)
     return duration(mean(ended) * waiting / max(slots, 1)) if waiting else ""
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _total(study: Study, rows: Sequence[Row]) -> int | None:

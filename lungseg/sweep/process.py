@@ -18,13 +18,13 @@ from lungseg.errors import UserError
 from lungseg.parallel.orphan import PARENT
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
+from lungseg.sweep.logs import LINE
 from lungseg.sweep.plan import text
 from lungseg.sweep.trial import Part
 
 PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
 CLUSTERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "RAY_", "SUBMITIT_")  # what would make a trial think itself a rank
 RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_PORT", "GROUP_RANK", "LUNGSEG_RANK", "LUNGSEG_TOKEN")
-LINE = "$ "  # what a command begins with
 GRACE = 600.0  # seconds that a trial has to save itself
 LOCKED = 60.0  # seconds that a run directory's former process has to be gone
 
@@ -126,19 +126,6 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     """To all processes of the trial, as a terminal does it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-
-
-def last_lines(log: Path, start: int = 0, number: int = 5) -> list[str]:
-    """The last error in ``log`` after its first ``start`` bytes; where there is none, the last lines; at least one."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(start, file.seek(0, os.SEEK_END) - 8192))
-            lines = [line.rstrip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    except OSError as error:
-        return [f"{log}: {error.strerror}"]
-    lines = [line for line in lines if not line.startswith(LINE)]
-    errors = [line for line in lines if line.startswith("error: ")]
-    return errors[-1:] or lines[-number:] or ["has said nothing yet"]
 
 
 @contextlib.contextmanager

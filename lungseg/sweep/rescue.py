@@ -12,7 +12,11 @@ DEADLY = 10  # workers that go away while they run a trial, before it is taken t
 Said = Callable[[str, Row, str], None]  # what happened (began, finished, ...), to which, details
 
 
-def rescue(ledger: Ledger, sign: Sign, said: Said) -> None:
+def silent(what: str, row: Row, reason: str) -> None:
+    """The leader tells what it sees in the rows, whoever did it."""
+
+
+def rescue(ledger: Ledger, sign: Sign, said: Said = silent) -> None:
     """Trials of workers that are gone wait again; one under which ``DEADLY`` workers have gone is taken to be why."""
     folder, heartbeat = ledger.study.folder, ledger.study.settings.heartbeat
     try:

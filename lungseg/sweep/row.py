@@ -19,7 +19,8 @@ class Row:
     state: str  # waiting, running, finished, pruned, failed, no weights, not started
     worker: str | None
     attempt: int
-    reason: str
+    reason: str  # why it ended so
+    again: str  # why it was given back before
     values: list[float] | None
     params: dict[str, Any]
     curve: list[tuple[int, float]]
@@ -51,6 +52,7 @@ def as_row(trial: FrozenTrial) -> Row:
         attrs.get("worker"),
         int(attrs.get("attempt", 0)),
         reason,
+        str(attrs.get("again", "")),
         list(trial.values) if trial.state == TrialState.COMPLETE and trial.values else None,
         dict(trial.params),
         row_curve(trial),

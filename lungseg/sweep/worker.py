@@ -9,11 +9,12 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.sweep.ledger import Ledger
+from lungseg.sweep.logs import last_lines, log_of
 from lungseg.sweep.outcome import MEMORY, full, how_it_ended, smaller, values_of
-from lungseg.sweep.process import Stop, finished, held, last_lines, run_process, words_now
+from lungseg.sweep.process import Stop, finished, held, run_process, words_now
 from lungseg.sweep.record import asked_to_stop
 from lungseg.sweep.report import REPORT
-from lungseg.sweep.rescue import Said, rescue
+from lungseg.sweep.rescue import Said, rescue, silent
 from lungseg.sweep.row import Row
 from lungseg.sweep.signs import Sign
 from lungseg.sweep.slots import Environment
@@ -35,7 +36,7 @@ class Worker:
         study: Study,
         slots: list[Environment],
         stop: Stop,
-        said: Said,
+        said: Said = silent,
         kind: str = "local",
         most: int | None = None,
     ) -> None:
@@ -45,7 +46,6 @@ class Worker:
         self.ledger = Ledger(study, self.sign.name)
         self._asked = -1.0
         self.error: BaseException | None = None
-        self.latest: dict[str, str] = {}  # trial -> what it said last
         self._taken, self._looked, self._open, self._lock = 0, 0.0, len(slots), threading.Lock()
 
     def run(self) -> None:
@@ -140,7 +140,7 @@ class Worker:
         """Run it, unless that is done already; ``how_it_ended``."""
         part, folder = trial.parts[number], self.study.folder
         shrunk = self.ledger.noted(row).get("shrunk")
-        path = folder / "logs" / f"{part.name}.log"
+        path = log_of(folder, part)
         start = path.stat().st_size if path.exists() else 0
         with held(folder, part.name, self.stop) as lock:
             if lock is None:
@@ -149,7 +149,7 @@ class Worker:
                 return "finished", ""
             words = words_now(part, shrunk)
             told = {**environment, **self._told(row, number)}
-            code = run_process(words, path, told, lock, self.stop, lambda: self._tick(row, path, start))
+            code = run_process(words, path, told, lock, self.stop, self._tick)
         if code == 0 and not finished(part.run_dir):
             code = 1
         return how_it_ended(code, last_lines(path, start), folder)
@@ -166,8 +166,7 @@ class Worker:
         }  # fmt: skip
         return {**group, REPORT: json.dumps(about)}
 
-    def _tick(self, row: Row, path: Any, start: int) -> None:
-        self.latest[row.name] = last_lines(path, start)[-1]
+    def _tick(self) -> None:
         if self.sign.lost.is_set():
             log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.sign.path)
             self.stop.at_least("kill")
@@ -194,12 +193,10 @@ class Worker:
         return smaller(runs[0], self.ledger.noted(row)) if self.study.settings.shrink and runs else None
 
     def _end(self, row: Row, state: str, values: list[float] | None, reason: str) -> None:
-        self.latest.pop(row.name, None)
         if self.ledger.end(row, state, values, reason):
             self.said(state, row, reason)
 
     def _give_back(self, row: Row, why: str, attempt: int, **attrs: Any) -> None:
-        self.latest.pop(row.name, None)
         if self.ledger.give_back(row, why, attempt, **attrs):
             self.said("given back", row, why)
 

@@ -70,6 +70,8 @@ def test_two_nodes_work_through_a_study(here, mode):
         time.sleep(0.2)
     said = ended(process)
     assert "trials: 4 finished" in said, said
+    assert "jobs queued: " in said
+    assert all(f"seed{n}  {what}" in said for n in range(4) for what in ("began\n", "finished in ")), said
     whole(folder, [f"seed{n}" for n in range(4)], 5)
     assert {"n1", "n2"} <= seen
     until(lambda: not list((folder / "workers").glob("*.json")), 30)  # who saw the end a little later

@@ -3,7 +3,6 @@
 from typing import Protocol
 
 from lungseg.sweep.process import Stop
-from lungseg.sweep.rescue import Said
 from lungseg.sweep.study import Study
 
 
@@ -16,14 +15,11 @@ class Executor(Protocol):
     def alive(self) -> bool:
         """Whether any worker runs or waits for its machine."""
 
-    def latest(self) -> dict[str, str]:
-        """What trials said last, where that is known here."""
-
     def end(self) -> None:
         """No worker of this executor stays."""
 
 
-def make_executor(study: Study, stop: Stop, said: Said) -> Executor:
+def make_executor(study: Study, stop: Stop) -> Executor:
     """What a cluster needs is imported only for it."""
     if study.settings.executor == "slurm":
         from lungseg.sweep.executors.slurm import Slurm
@@ -35,4 +31,4 @@ def make_executor(study: Study, stop: Stop, said: Said) -> Executor:
         return Ray(study)
     from lungseg.sweep.executors.local import Local
 
-    return Local(study, stop, said)
+    return Local(study, stop)

@@ -3,7 +3,6 @@
 import threading
 
 from lungseg.sweep.process import Stop
-from lungseg.sweep.rescue import Said
 from lungseg.sweep.slots import slots
 from lungseg.sweep.study import Study
 from lungseg.sweep.worker import Worker
@@ -12,8 +11,8 @@ from lungseg.sweep.worker import Worker
 class Local:
     """One worker, in a thread."""
 
-    def __init__(self, study: Study, stop: Stop, said: Said) -> None:
-        self.worker = Worker(study, slots(study.settings), stop, said)
+    def __init__(self, study: Study, stop: Stop) -> None:
+        self.worker = Worker(study, slots(study.settings), stop)
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -33,9 +32,6 @@ class Local:
 
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
-
-    def latest(self) -> dict[str, str]:
-        return dict(self.worker.latest)
 
     def end(self) -> None:
         if self._thread is not None:

@@ -105,9 +105,6 @@ class Ray:
     def alive(self) -> bool:
         return bool(self._running())
 
-    def latest(self) -> dict[str, str]:
-        return {}
-
     def end(self) -> None:
         for task in self._running(LEAVING):
             self._ray.cancel(task, force=True)

@@ -17,6 +17,8 @@ from lungseg.sweep.process import GRACE, Stop
 from lungseg.sweep.signs import alive
 from lungseg.sweep.study import Study
 
+log = logging.getLogger("lungseg")
+
 SHARED = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "name", "stderr_to_stdout")  # by all its executors
 MODES = ("workers", "trials")
 TIMEOUTS = 1000  # of one job, after each of which it comes back
@@ -104,7 +106,10 @@ class Slurm:
             most = 1 if self.mode == "trials" else None
             with self._submitit.batch():
                 new = [self._submitit.submit(Job(self.study.folder.resolve(), most)) for _ in range(missing)]
-            self._jobs |= {str(job.job_id) for job in new}
+            ids = [str(job.job_id) for job in new]
+            self._jobs |= set(ids)
+            those = ids[0] if missing == 1 else f"{ids[0]} to {ids[-1]}"
+            log.info("%d of SLURM's jobs queued: %s; what they say: %s", missing, those, self.study.folder / "slurm")
 
     def _there(self) -> dict[str, str]:
         """Job -> its state, of those that wait or run. squeue knows it also where nothing is accounted for."""
@@ -126,9 +131,6 @@ class Slurm:
 
     def alive(self) -> bool:
         return bool(self._there())
-
-    def latest(self) -> dict[str, str]:
-        return {}
 
     def end(self) -> None:
         """Jobs that wait for a machine are taken back; those that run end by themselves."""
