@@ -51,7 +51,7 @@ def means(found: Analysis, names: list[str], places: list[int]) -> Figure:
     for row, place in enumerate(places):
         colour = COLOURS[row % len(COLOURS)]
         if not np.isnan(found.low[place]):
-            axis.plot([found.low[place], found.high[place]], [row, row], color=colour, alpha=0.5, linewidth=4)
+            axis.hlines(row, found.low[place], found.high[place], color=colour, alpha=0.5, linewidth=4)
         axis.plot(found.ranking.means[place], row, "o", color=colour)
         axis.annotate(interval(found, place), (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axis.set_yticks(range(len(places)), [names[place] for place in places])

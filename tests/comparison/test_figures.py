@@ -38,12 +38,12 @@ def test_both_figures_are_drawn_as_svg_and_png(report):
 def test_means_stand_where_they_are_with_their_intervals(report):
     found = report.analyses["infection/dice"]
     axis = means(found, names_of(report), [0, 2]).axes[0]
-    spans = [line.get_xdata() for line in axis.lines]
-    assert spans[0] == pytest.approx([found.low[0], found.high[0]])
-    assert spans[1] == pytest.approx([found.ranking.means[0]])
-    assert spans[3] == pytest.approx([found.ranking.means[2]])
+    spans = [bar.get_segments()[0][:, 0] for bar in axis.collections]
+    assert spans == [pytest.approx([found.low[n], found.high[n]]) for n in (0, 2)]
+    assert all(bar.get_capstyle() in (None, "butt") for bar in axis.collections)  # no longer than they are
+    assert [dot.get_xdata() for dot in axis.lines] == [pytest.approx([found.ranking.means[n]]) for n in (0, 2)]
     assert [label.get_text() for label in axis.get_yticklabels()] == [names_of(report)[0], names_of(report)[2]]
-    assert axis.lines[1].get_color() == COLOURS[0]
+    assert axis.lines[0].get_color() == COLOURS[0]
 
 
 def test_every_scored_case_is_a_dot_joined_between_arms(report):
