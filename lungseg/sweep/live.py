@@ -92,9 +92,8 @@ def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]
         lines.append(f"left      about {left}")
     running = [row for row in rows if row.state == "running"]
     for row in running[:SHOWN]:
-        curve = f"  epoch {row.curve[-1][0]}: {row.curve[-1][1]:.4f}" if row.curve else ""
         said = says_now(newest_log(study.folder, study.trial(row.name, None)))
-        lines.append(f"  {row.name}  {_since(row.began)}{curve}  {said}".rstrip())
+        lines.append(f"  {row.name}  {_since(row.began)}  {said}".rstrip())
     if len(running) > SHOWN:
         lines.append(f"  and {len(running) - SHOWN} more")
     return lines
