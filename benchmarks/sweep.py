@@ -228,7 +228,8 @@ def main() -> None:
     measured = {"shared": shared, "process": shared, "rows": rows}[given.what](given)
     before = json.loads(path.read_text()) if (path := RESULTS / "sweep.json").exists() else {}
     about = machine("lungseg", "optuna", "sqlalchemy", "torch")
-    print(f"written to {save('sweep', before | {given.what: {**about, **measured}})}")
+    name = f"{given.what}, {given.storage}, {' '.join(map(str, given.workers))} workers"
+    print(f"written to {save('sweep', before | {name: {**about, **measured}})}")
 
 
 if __name__ == "__main__":
