@@ -20,18 +20,13 @@ from lungseg.data.split import Splits, require_regions
 from lungseg.errors import UserError
 from lungseg.module import MakeOptimizer, MakeSchedule, SegmentationModule
 from lungseg.trainer import resolve
+from lungseg.values import require_preprocessing, require_values
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config without interpolations and without ``auto``: what will be saved, and enough to build all again."""
     content = plain(cfg)
-    if not 0 <= content["seed"] < 2**32:
-        raise UserError(f"seed={content['seed']}: expected a whole number from 0 to {2**32 - 1}")
-    if content["patience"] is not None and content["patience"] < 1:
-        raise UserError(f"patience={content['patience']}: expected a number of epochs, at least 1, or null for never")
-    rate = content["optim"].get("lr", 1)
-    if not isinstance(rate, int | float) or not rate > 0:
-        raise UserError(f"optim.lr={rate}: expected a number above 0, for example 1e-3")
+    require_values(content)
     content["trainer"] = resolve(content["trainer"])
     content["data"]["workers"] = count_workers(content["data"]["workers"])
     return OmegaConf.create(content)
@@ -45,11 +40,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
-    for key, least in (("size", 32), ("batch_size", 1)):
-        if not isinstance(data[key], int) or data[key] < least:
-            raise UserError(f"data.{key}={data[key]}: expected a whole number, at least {least}")
-    if data.aspect not in ("squash", "pad"):
-        raise UserError(f"data.aspect={data.aspect}: expected squash or pad")
+    require_preprocessing(data)
     return Preprocessing(
         size=data.size,
         clahe=data.clahe,

@@ -1,9 +1,12 @@
-"""Whether a trial's command line composes and its executor is there, found out before anything is written."""
+"""Whether trials can be: that they compose, that their data and executor are there. Before anything is written."""
 
+import json
+import logging
 import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
@@ -13,9 +16,13 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.config import compose, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.models.hub import locate
+from lungseg.source import LOADING, PREPROCESSING, build_cases, build_splits
 from lungseg.sweep.settings import SMALLER, Objective
 from lungseg.sweep.trial import Trial
 from lungseg.usage import explain
+from lungseg.values import require_values
+
+log = logging.getLogger("lungseg")
 
 NEEDS = {"slurm": "submitit", "ray": "ray"}
 
@@ -29,27 +36,55 @@ def require_executor(kind: str) -> None:
         raise UserError("executor=slurm: there is no sbatch here; run it where SLURM's commands are")
 
 
-def encoder_of(trial: Trial, file: Path, size: str, objectives: Sequence[Objective] = ()) -> str | None:
-    """The encoder whose published weights the trial starts from, None where it needs none.
+class Checker:
+    """Of the trials of one study; each data set is looked at once."""
 
-    What does not compose is refused with the trial's name and the key; so is an objective that nothing measures.
-    """
-    GlobalHydra.instance().clear()
-    words = trial.parts[0].words
-    try:
-        config = compose(words)
-        missing = sorted(OmegaConf.missing_keys(config))
-    except (HydraException, OmegaConfBaseException) as error:
-        said = explain(error, "train", words).replace("add -m to run a grid of them", "make them an axis of grid")
-        raise UserError(f"{file}: trial {trial.name}: {said}") from None
-    for key in missing:
-        raise UsageError(_needed(key, config, file, size))
-    for one in objectives:
-        _require_measured(one.name, list(config.task.regions))
-    weights = config.model.get("weights")
-    if weights is not None and not trial.needs:  # else they may be those of a step that has not run yet
-        locate(weights)
-    return config.model.get("encoder") if config.pretrained and weights is None else None
+    def __init__(self, file: Path, size: str, executor: str) -> None:
+        self.file, self.size, self.executor = file, size, executor
+        self._seen: set[str] = set()
+
+    def encoder_of(self, trial: Trial, objectives: Sequence[Objective] = ()) -> str | None:
+        """The encoder whose published weights the trial starts from, None where it needs none.
+
+        What does not compose, or can never be trained with, is refused with the trial's name and the key; so is an
+        objective that nothing measures.
+        """
+        GlobalHydra.instance().clear()
+        words = trial.parts[0].words
+        try:
+            config = compose(words)
+            missing = sorted(OmegaConf.missing_keys(config))
+        except (HydraException, OmegaConfBaseException) as error:
+            said = explain(error, "train", words).replace("add -m to run a grid of them", "make them an axis of grid")
+            raise UserError(f"{self.file}: trial {trial.name}: {said}") from None
+        for key in missing:
+            raise UsageError(_needed(key, config, self.file, self.size))
+        for one in objectives:
+            _require_measured(one.name, list(config.task.regions))
+        try:
+            self._require_trainable(config)
+        except UserError as error:
+            raise UserError(f"{self.file}: trial {trial.name}: {error}") from None
+        weights = config.model.get("weights")
+        if weights is not None and not trial.needs:  # else they may be those of a step that has not run yet
+            locate(weights)
+        return config.model.get("encoder") if config.pretrained and weights is None else None
+
+    def _require_trainable(self, config: DictConfig) -> None:
+        """As far as that is known without a net and without reading an image."""
+        content: Any = OmegaConf.to_container(config, resolve=True)
+        require_values(content)
+        data = {key: value for key, value in content["data"].items() if key not in (*PREPROCESSING, *LOADING)}
+        name = json.dumps(data, sort_keys=True, default=str)
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        root = data.get("root")
+        if self.executor != "local" and root is not None and not Path(str(root)).exists():
+            log.info("data.root=%s: there is no such folder here; all is well if the machines of %s see it", root,
+                     self.executor)  # fmt: skip
+        else:
+            build_splits(build_cases(config.data), config.data)
 
 
 def _require_measured(name: str, regions: list[str]) -> None:

@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
-from lungseg.sweep.check import encoder_of, require_executor
+from lungseg.sweep.check import Checker, require_executor
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import Objective, Settings, objectives, read_settings
@@ -85,14 +85,13 @@ def as_study(
     trials = _of_search(plan, study) if space is not None else _of_grid(plan, study)
     if checked:
         require_executor(settings.executor)
-        trials = [
-            replace(one, encoder=encoder_of(one, file, size, study.objectives if one.name not in plan.before else ()))
-            for one in trials
-        ]
+        checker = Checker(file, size, settings.executor)
+        sought = {one.name: () if one.name in plan.before else study.objectives for one in trials}
+        trials = [replace(one, encoder=checker.encoder_of(one, sought[one.name])) for one in trials]
     study = replace(study, trials=trials)
     if checked and space is not None:
         for corner in space.corners():
-            encoder_of(study.sought("of the search", corner), file, size, study.objectives)
+            checker.encoder_of(study.sought("of the search", corner), study.objectives)
     return study
 
 

@@ -5,9 +5,10 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from helpers import run_program
+from helpers import run_program, write_png
 from lungseg.cli import main
 from lungseg.errors import UserError
 from lungseg.sweep.process import alone
@@ -112,6 +113,10 @@ def test_a_directory_of_somebody_else_is_left_alone(pretended, capsys):
 
 def test_a_folder_of_another_version_is_refused_but_more_trials_and_moved_data_are_not(pretended, compared, capsys):
     study("base: {data: folder}\ngrid: {seed: [0], optim.lr: [1, 2]}")
+    for place in ("a", "b"):
+        for number in range(12):
+            write_png(Path(place, "images", f"{number}.png"), np.zeros((8, 8), np.uint8))
+            write_png(Path(place, "lung_masks", f"{number}.png"), np.zeros((8, 8), np.uint8))
     assert ran("data.root=a") == 0
     assert ran("data.root=b", "optim.lr=1,3") == 0
     kept = json.loads(Path("studies/mine-full/study.json").read_text())
