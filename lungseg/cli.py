@@ -32,6 +32,19 @@ compare: out=FOLDER (comparison), evaluation=NAME of the judgement (the own test
 sweep: studies: {studies}.  size=small runs on built-in data in minutes. Any key of python train.py can follow, for all
 trials; <axis>=<option>,<option> runs a part of the grid; out=FOLDER says where (studies/<study>-<size>)."""
 
+SWEEP = """\
+  lungseg sweep STUDY.yaml [size=SIZE] [out=FOLDER] [KEY=VALUE ...]   its trials, then the page that compares them
+  lungseg sweep status [FOLDER ...]                                   how far studies are, from any shell
+  lungseg sweep join FOLDER [slots=N]                                 help one, from any machine
+  lungseg sweep retrain FOLDER [seeds=3]                              the best of a search, with new seeds
+
+studies here: {studies}
+KEY is an axis of a grid, of which a part is run (arm=scratch,frozen seed=0); a key of python train.py, for all trials;
+or how the study is worked through: executor=local|slurm|ray, slots, workers, resources.gpus, resources.cpus, slurm.KEY,
+ray.address, retries, shrink, storage, heartbeat, objective; of a search: budget.trials, budget.hours, sampler,
+sampler_seed, pruner, seeds, folds, retrain. All of them, and what a study's YAML holds: docs/studies.md;
+clusters: docs/cluster.md."""
+
 OUT = {"check": "checks", "audit": "audits", "split": "splits"}
 
 
@@ -61,7 +74,8 @@ def _flags_last(words: Sequence[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     """One subparser for each group; what it parsed is handed to its ``run``."""
-    studies = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml"))) or "your own YAML"
+    studies = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml")) if path.stem != "wandb")
+    studies = studies or "your own YAML"
     about = HELP.format(names=", ".join(options("data")), studies=studies)
     how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "description": about}
     parser = argparse.ArgumentParser(prog="lungseg", usage="lungseg GROUP ... [KEY=VALUE ...]", **how)
@@ -70,9 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("command", choices=["get", *OUT], metavar="COMMAND")
     data.add_argument("name", metavar="NAME")
     data.set_defaults(run=lambda given: _data(given.command, given.name, given.keys))
+    how["description"] = SWEEP.format(studies=studies)
     sweep = groups.add_parser("sweep", usage="lungseg sweep STUDY [size=SIZE] [KEY=VALUE ...]", **how)
-    sweep.add_argument("study", metavar="STUDY", type=Path)
-    sweep.set_defaults(run=lambda given: _sweep(str(given.study), given.keys))
+    sweep.add_argument("study", metavar="STUDY", nargs="?")
+    sweep.set_defaults(run=lambda given: _sweep(given.study, given.keys))
+    how["description"] = about
     for group in (data, sweep):
         group.add_argument("keys", nargs="*", metavar="KEY=VALUE")
     compare = groups.add_parser("compare", usage="lungseg compare RUN [RUN ...] [KEY=VALUE ...] [--wandb]", **how)
@@ -114,10 +130,12 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
     return split(config.data, out)
 
 
-def _sweep(study: str, words: Sequence[str]) -> int:
+def _sweep(study: str | None, words: Sequence[str]) -> int:
     """A study to work through, or something to do with one that was begun."""
     from lungseg.commands.sweep import join, retrain, status, sweep
 
+    if study is None:
+        raise UsageError("sweep: which study? for example lungseg sweep sweeps/losses.yaml size=small")
     if study == "status":
         return status([Path(word) for word in words])
     if study in ("join", "retrain"):
@@ -127,7 +145,7 @@ def _sweep(study: str, words: Sequence[str]) -> int:
                 f"{study}: the folder of a study is needed, for example lungseg sweep {study} studies/mine"
             )
         values = _values(words[1:], example)
-        count = _whole(key, values.pop(key, "auto" if study == "join" else "3"))
+        count = _whole(key, values.pop(key, "auto" if study == "join" else "3"), 1 if study == "join" else 2)
         for other in values:
             raise UsageError(f"{other}: sweep {study} takes only {key}=")
         if study == "join":
@@ -138,9 +156,9 @@ def _sweep(study: str, words: Sequence[str]) -> int:
     return sweep(Path(study), values.pop("size", "full"), values, Path(out) if out else None)
 
 
-def _whole(key: str, value: str) -> int | str:
-    if value != "auto" and not (value.isdigit() and int(value) > 0):
-        raise UsageError(f"{key}={value}: expected a whole number, at least 1")
+def _whole(key: str, value: str, least: int) -> int | str:
+    if not (value == "auto" and least == 1) and not (value.isdigit() and int(value) >= least):
+        raise UsageError(f"{key}={value}: expected a whole number, at least {least}")
     return value if value == "auto" else int(value)
 
 
@@ -159,6 +177,8 @@ def _values(words: Sequence[str], example: str) -> dict[str, str]:
             raise UsageError(f"{word}: expected KEY=VALUE, for example {example}")
         if key in values:
             raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
+        if not value:
+            raise UsageError(f"{key}=: a value is needed, or leave it out (nothing at all is {key}=null)")
         values[key] = value
     return values
 

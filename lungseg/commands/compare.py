@@ -111,10 +111,10 @@ def compare(
     searched = None if search is None else read_search(search)
     try:
         groups = group(gather(places, wanted or Wanted()), common)
-    except NothingToCompareError as error:
+    except NothingToCompareError:
         if search is None:
             raise
-        log.info("%s\n", error)
+        log.info("only one run stands for the search, so nothing is compared on the test cases\n")
         return search_page(search, out, title=title, command=command)
     reports = [report(one) for one in groups]
     for one in reports:

@@ -16,23 +16,23 @@ from lungseg.sweep.outcome import values_of
 from lungseg.sweep.process import alone, finished
 from lungseg.sweep.record import record, recorded
 from lungseg.sweep.row import Row
-from lungseg.sweep.settings import Settings
+from lungseg.sweep.settings import OF_SEARCH, Settings
 from lungseg.sweep.study import Study, as_study
 
 log = logging.getLogger("lungseg")
 
 NEW_SEEDS = 1000  # seeds from here on were never part of a search
-OF_SEARCH = ("budget", "sampler", "sampler_seed", "pruner", "seeds", "folds", "retrain")
 
 
 def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
     """Tell the best, write it as an experiment, train it ``again`` with so many seeds, and write ``search.json``.
 
-    Its path, and the runs that may be compared by test cases: the best and its retraining. Among all trials of a
-    search the best on test cases would be chosen by them.
+    Its path, and the runs that may be compared by test cases: the best, or its retraining in its place. Among all
+    trials of a search the best on test cases would be chosen by them.
     """
     ledger = Ledger(study, "best")
-    rows = ledger.rows()
+    before = {trial.name for trial in study.trials}
+    rows = [row for row in ledger.rows() if row.name not in before]
     best = front([row for row in rows if row.values], study.objectives)
     seeds = study.settings.retrain if again is None else again
     path = study.folder
@@ -41,13 +41,18 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
         words = {**study.base, **(ledger.words(best[0]) or {})}
         said = _said(study, best[0])
         path = write_experiment(study.folder, "best", words, f"{said}, the best of {_counted(rows)} of {study.file}")
-        log.info("\nbest      %s: %s", best[0].name, said)
+        if len(study.objectives) == 2:
+            names = " and ".join(one.name for one in study.objectives)
+            log.info("\nfront     %s: none is better in both %s", ", ".join(row.name for row in best), names)
+        by = f" by {study.objectives[0].name}" if len(study.objectives) == 2 else ""
+        log.info("%sbest%s      %s: %s", "" if by else "\n", by, best[0].name, said)
         log.info("train it  python train.py --config-dir %s experiment=best", shlex.quote(str(path.parents[1])))
         retrained = _retrained(study, best[0], words, seeds) if seeds else None
     command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), "seeds=3"]) if best else None
     written = write_search(study, ledger, rows, retrained or _earlier(study, best), command)
-    places = [part.run_dir for row in best for part in study.trial(row.name, ledger.words(row)).parts]
-    return written, [*places, *([folder] if (folder := _folder(study, best)).is_dir() else [])]
+    repeated = [folder] if (folder := _folder(study, best)).is_dir() else []
+    shown = best[1:] if repeated else best  # a test between a run and its own repetition would compare luck with luck
+    return written, [*(part.run_dir for row in shown for part in study.trial(row.name, None).parts), *repeated]
 
 
 def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> dict[str, Any] | None:

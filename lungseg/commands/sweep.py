@@ -1,15 +1,18 @@
 """``lungseg sweep``: the trials of a study on whatever runs them, then the page that compares them."""
 
+import contextlib
 import logging
 import shlex
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
-from lungseg.sweep.lead import handled, lead, workers
+from lungseg.sweep.executors.queue import jobs_of
+from lungseg.sweep.lead import handled, lead, leaders, workers
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.live import table
 from lungseg.sweep.plan import Words
@@ -25,28 +28,43 @@ def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path 
     """0 where all trials are finished but those without published weights, which are named; 1 where one failed."""
     study = read_study(file, size, given, out)
     command = command_of(study, out)
-    with alone(study.folder):
+    with nothing_half_begun(study.folder), alone(study.folder):
         study = record(study, command)
         rows = lead(study, command)
         code = conclude(study, rows)
     failed = [row.name for row in rows if row.state == "failed"]
-    if failed and study.space is None:
+    none = not any(row.state == "finished" for row in rows)
+    if failed and (study.space is None or none):
         raise UserError(
             f"{len(failed)} of the trials failed, as said above: {', '.join(failed)}; to try them again: {command}"
         )
-    if not any(row.state == "finished" for row in rows):
+    if none:
         raise UserError(f"{study.folder}: none of the trials is finished, as said above")
     return code
 
 
+@contextlib.contextmanager
+def nothing_half_begun(folder: Path) -> Iterator[None]:
+    """Where no trial could be begun, for a reason that its user can mend, a folder that was not there is not left."""
+    before = folder.exists()
+    try:
+        yield
+    except UserError:
+        if not before and not (folder / "logs").exists() and not any((folder / "slurm").glob("*_log.*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int:
     """The page, where there is something to show; what hinders it is said here, so that it hides no failed trial."""
-    places, search = [study.folder], None
+    places, search, ended = [study.folder], None, sum(row.state == "finished" for row in rows)
+    if not ended:
+        return 0
     if study.space is not None:
         from lungseg.commands.search import found
 
         search, places = found(study, again)
-    elif sum(row.state == "finished" for row in rows) < 2:
+    elif ended < 2:
         log.info("no comparison: it takes two finished trials")
         return 0
     from lungseg.commands.compare import compare
@@ -61,25 +79,52 @@ def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int
 
 def retrain(folder: Path, seeds: int) -> int:
     """The best of a search that has ended, with new seeds; then its page again."""
-    study, _ = recorded(folder)
+    study, command = recorded(folder)
     if study.space is None:
         raise UserError(
             f"{folder}: is a grid, in which every trial is what it is; only a search's best is trained again"
         )
     if seeds < 2:
         raise UserError(f"seeds={seeds}: expected at least 2, which is what tells luck from merit")
+    rows = Ledger(study, "best").rows()
+    if not any(row.values for row in rows):
+        raise UserError(f"{folder}: none of its trials is finished, so there is no best yet; go on by: {command}")
     with alone(study.folder):
-        return conclude(study, Ledger(study, "best").rows(), seeds)
+        return conclude(study, rows, seeds)
 
 
 def join(folder: Path, slots: Any = "auto") -> int:
     """Work at a study that somebody else leads."""
-    from lungseg.sweep.joining import work
+    from lungseg.sweep.joining import quiet, work
 
-    stop = Stop()
-    with handled(lambda number: stop.more() if number == signal.SIGINT else stop.at_least("now")):
-        work(folder, count=slots, stop=stop)
+    stop, taken, asked = Stop(), [], []
+
+    def said(what: str, row: Row, reason: str) -> None:
+        taken.extend([row.name] if what == "began" else [])
+        quiet(what, row, reason)
+
+    def act(number: int) -> None:
+        asked.append(number)
+        stop.at_least("now") if number == signal.SIGTERM else stop.more()
+
+    print(f"helping at {folder}; Ctrl-C once: what runs here is finished; twice: it is saved and stopped", flush=True)
+    with handled(act):
+        work(folder, count=slots, stop=stop, said=said)
+    why = "nothing more is to be taken" if not stop.soon.is_set() else "stopped" if asked else "all were asked to stop"
+    print(f"{len(taken)} trial{'s' if len(taken) != 1 else ''} taken here; {why}")
     return 130 if stop.soon.is_set() and stop.now.is_set() else 0
+
+
+def _failures(study: Study, rows: Sequence[Row]) -> None:
+    """Those that failed alike together, and where to read on."""
+    alike: dict[str, list[str]] = {}
+    for row in rows:
+        if row.state == "failed":
+            alike.setdefault(row.reason.splitlines()[-1] if row.reason else "", []).append(row.name)
+    for reason, names in alike.items():
+        print(f"  {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}  failed: {reason}")
+    if alike:
+        print(f"  what they said: {study.folder / 'logs'}")
 
 
 def status(folders: Sequence[Path]) -> int:
@@ -91,13 +136,11 @@ def status(folders: Sequence[Path]) -> int:
         study, command = recorded(place)
         ledger = Ledger(study, "status")
         rows = ledger.rows()
-        there = workers(study)
-        print("\n".join(table(study, rows, there)))
-        for row in rows:
-            if row.state == "failed":
-                print(f"  {row.name}  failed: {row.reason.splitlines()[-1] if row.reason else ''}")
+        there, led = workers(study), leaders(study)
+        print("\n".join(table(study, rows, there, jobs_of(study))))
+        _failures(study, rows)
         page = place / "comparison" / "comparison.html"
-        if there:
+        if there or led:
             print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}")
         elif ledger.over() and page.exists() and not any(row.state == "failed" for row in rows):
             print(f"page      {shlex.quote(str(page))}")

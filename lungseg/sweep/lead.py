@@ -65,7 +65,7 @@ def _watch(study: Study, ledger: Ledger, executor: Executor, sign: Sign, live: L
                 executor.start(_room(study, rows))
             with contextlib.suppress(OSError):  # its folder may be away for a while
                 sweep_away(study.folder, sign.now(), study.settings.heartbeat)
-            live.draw(rows, workers(study))
+            live.draw(rows, workers(study), executor.waits())
         time.sleep(TICK)
 
 
@@ -76,6 +76,11 @@ def _others(study: Study, executor: Executor) -> bool:
 
 def workers(study: Study) -> list[dict[str, Any]]:
     return [one for one in alive(study.folder, study.settings.heartbeat) if one.get("executor") != "lead"]
+
+
+def leaders(study: Study) -> list[dict[str, Any]]:
+    """One, or none."""
+    return [one for one in alive(study.folder, study.settings.heartbeat) if one.get("executor") == "lead"]
 
 
 def _room(study: Study, rows: Sequence[Row]) -> int:
@@ -117,11 +122,15 @@ def _fill(study: Study, ledger: Ledger) -> None:
 
 def _announce(study: Study, rows: Sequence[Row]) -> None:
     log.info("%s", study.about or study.file.stem)
-    done = sum(row.state in ("finished", "pruned") for row in rows)
+    names = {trial.name for trial in study.trials}
+    mine = [row for row in rows if study.space is not None or row.name in names]
+    done, run = (sum(row.state in states for row in mine) for states in (("finished", "pruned"), ("running",)))
     already = f", {done} of them finished already" if done else ""
+    already += f", {run} {'of them ' if not done else ''}taken already" if run else ""
     budget = study.settings.budget
-    count = len(study.trials) + (budget.trials or 0) if study.space else len(study.trials)
-    many = f"{count} trials" if study.space is None or budget.trials else f"trials for {budget.hours:g} hours"
+    count = max(len(study.trials) + (budget.trials or 0), len(mine))
+    many = f"{count} trial{'s' if count != 1 else ''}"
+    many = many if study.space is None or budget.trials else f"trials for {budget.hours:g} hours"
     log.info("%s in %s%s; what each says: %s", many, study.folder, already, study.folder / "logs")
     log.info("Ctrl-C once: what runs is finished; twice: all is saved and stopped")
 

@@ -39,9 +39,15 @@ class Ledger(Rows):
     def fill(self, names: Sequence[str], again: Sequence[str]) -> None:
         """``names`` wait now, if they do not run and did not end; those of ``again`` even if they failed before.
 
-        What waits and is not among ``names`` is taken out.
+        What waits and is not among ``names`` is taken out. Of a search whatever failed waits again as it was chosen.
         """
-        there, wanted, repeated = {row.name: row for row in self.rows()}, set(names), set(again)
+        trials = self._trials()
+        there, wanted, repeated = {row.name: row for row in self._rows(trials)}, set(names), set(again)
+        if self.study.space is not None:
+            lost = {row.trial_id for row in there.values() if row.state not in LIVE and row.name not in wanted}
+            for one in trials:
+                if one._trial_id in lost:
+                    self._again(one, 0, {"again": ""})
         for row in there.values():
             if row.state == "waiting" and row.name not in wanted and self.study.space is None:
                 self.end(row, "taken out")

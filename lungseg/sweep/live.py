@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from statistics import mean
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from lungseg.sweep.logs import newest_log, says_now
 from lungseg.sweep.news import duration, news
 from lungseg.sweep.row import Row
+from lungseg.sweep.settings import Objective
 from lungseg.sweep.study import Study
 
 STATES = ("finished", "running", "waiting", "pruned", "failed", "no weights", "not started")
@@ -43,14 +44,14 @@ class Live:
             self._wipe()
             print(text, flush=True)
 
-    def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]]) -> None:
-        """What has happened since the last time, then the table."""
+    def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> None:
+        """What has happened since the last time, then the table; ``jobs``: what a scheduler says of the study."""
         for line in news(self.study, self._known, rows, begins=not self.terminal):
             self.line(line)
         self._known = {row.name: row for row in rows}
         if not self.terminal:
             return
-        lines = table(self.study, rows, workers)
+        lines = table(self.study, rows, workers, jobs)
         with self._lock:
             self._wipe()
             size = shutil.get_terminal_size()
@@ -73,41 +74,61 @@ class _Above(logging.Handler):
         self.live.line(self.format(record))
 
 
-def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]]) -> list[str]:
+def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> list[str]:
     """Counts, the best so far, what runs, who works, and how long it may take still."""
-    total = _total(study, rows)
-    counts = Counter(row.state for row in rows)
-    counts["waiting"] += max(total - len(rows), 0) if total is not None else 0
+    named = {trial.name for trial in study.trials}
+    mine = [row for row in rows if study.space is not None or row.name in named]
+    total = _total(study, mine)
+    counts = Counter(row.state for row in mine)
+    counts["waiting"] += max(total - len(mine), 0) if total is not None else 0
     said = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    of = f" of {total} trials" if total is not None else ""
-    lines = ["", f"{study.folder}{of}: {said or 'nothing yet'}"]
-    if best := best_so_far(study, rows):
-        lines.append(f"best      {best}")
+    of = "" if total is None else f" of {total} trial{'s' if total != 1 else ''}"
+    others = f" (and {len(rows) - len(mine)} of earlier commands)" if len(rows) > len(mine) else ""
+    lines = ["", f"{study.folder}{of}: {said or 'nothing yet'}{others}"]
+    lines += [f"best      {best}" for best in best_so_far(study, mine)]
     slots = sum(int(one.get("slots", 1)) for one in workers)
     if workers:
         names = ", ".join(f"{one['name']} ({one.get('executor')})" for one in workers[:3])
         more = f" and {len(workers) - 3} more" if len(workers) > 3 else ""
         lines.append(f"workers   {len(workers)} with {slots} slots: {names}{more}")
-    if left := time_left(rows, total, slots):
+    if jobs:
+        lines.append(f"jobs      {jobs}")
+    if left := time_left(mine, total, slots):
         lines.append(f"left      about {left}")
-    running = [row for row in rows if row.state == "running"]
-    for row in running[:SHOWN]:
+    return lines + _running(study, [row for row in rows if row.state == "running"], {one["name"] for one in workers})
+
+
+def _running(study: Study, rows: Sequence[Row], there: Set[str]) -> list[str]:
+    lines = []
+    for row in rows[:SHOWN]:
         said = says_now(newest_log(study.folder, study.trial(row.name, None)))
+        if row.worker is not None and row.worker not in there:
+            said = f"its worker {row.worker} is not there any more"
         lines.append(f"  {row.name}  {_since(row.began)}  {said}".rstrip())
-    if len(running) > SHOWN:
-        lines.append(f"  and {len(running) - SHOWN} more")
-    return lines
+    return [*lines, *([f"  and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else [])]
 
 
-def best_so_far(study: Study, rows: Sequence[Row]) -> str:
+def best_so_far(study: Study, rows: Sequence[Row]) -> list[str]:
+    """Of what was asked for, not of the steps before; in a grid of several tasks the best of each."""
     objectives = study.objectives
-    found = [row for row in rows if row.values and len(row.values) == len(objectives)]
-    if not found or (study.space is None and study.settings.objective == ""):
-        return ""
-    sign = [1 if one.direction == "maximize" else -1 for one in objectives]
-    best = max(found, key=lambda row: sign[0] * (row.values or [0])[0])
-    values = ", ".join(f"{one.name} {value:.4f}" for one, value in zip(objectives, best.values or [], strict=True))
-    return f"{best.name}  {values}"
+    sign = 1 if objectives[0].direction == "maximize" else -1
+    steps = {need for trial in study.trials for need in trial.needs} | (
+        {trial.name for trial in study.trials} if study.space is not None else set()
+    )
+    tasks = {trial.name: trial.parts[0].overrides.get("task", "") for trial in study.trials}
+    found: dict[str, Row] = {}
+    for row in rows:
+        if not row.values or len(row.values) != len(objectives) or row.name in steps:
+            continue
+        task = tasks.get(row.name, "")
+        if task not in found or sign * row.values[0] > sign * (found[task].values or [0])[0]:
+            found[task] = row
+    return [f"{f'{task}: ' if len(found) > 1 else ''}{_scored(row, objectives)}" for task, row in found.items()]
+
+
+def _scored(row: Row, objectives: Sequence[Objective]) -> str:
+    values = zip(objectives, row.values or [], strict=True)
+    return f"{row.name}  {', '.join(f'{one.name} {value:.4f}' for one, value in values)}"
 
 
 def time_left(rows: Sequence[Row], total: int | None, slots: int) -> str:
@@ -120,10 +141,11 @@ def time_left(rows: Sequence[Row], total: int | None, slots: int) -> str:
 
 
 def _total(study: Study, rows: Sequence[Row]) -> int | None:
+    """At least as many as there are: an earlier command may have had a larger budget."""
     if study.space is None:
         return len(study.trials)
     budget = study.settings.budget.trials
-    return None if budget is None else budget + len(study.trials)
+    return None if budget is None else max(budget + len(study.trials), len(rows))
 
 
 def _since(began: datetime | None) -> str:

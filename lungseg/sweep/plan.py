@@ -108,6 +108,8 @@ def _chosen(axis: str, names: str, options: dict[str, Words], file: Path) -> dic
 
 def _axis(axis: str, options: Any, file: Path, place: str) -> dict[str, Words]:
     """A list of the key's values, or named options with what each sets."""
+    if not isinstance(options, list | Mapping):
+        raise UserError(f"{file}: {place} is {options!r}; expected a list of values as [{text(options)}], or options")
     if isinstance(options, list):
         named = [(option_name(axis, value), {axis: text(value)}) for value in options]
     else:

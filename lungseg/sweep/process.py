@@ -131,8 +131,12 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Only one sweep at a time leads the work in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}; choose another out=FOLDER, or mend that") from None
+    with file:
         if not _locked(file):
             raise UserError(
                 f"{folder}: another sweep is at work there; wait for its end, stop it, choose another out=FOLDER, "

@@ -12,6 +12,8 @@ from typing import Any
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
 from lungseg.resume import MAY_CHANGE
+from lungseg.runs import Run
+from lungseg.sweep.process import finished
 from lungseg.sweep.study import Study, as_study
 
 FILE = "study.json"
@@ -36,10 +38,11 @@ def record(study: Study, command: str) -> Study:
                 f"{trial.parts[0].run_dir}: is not of this study; move it away, or choose another out=FOLDER"
             )
         difference = _difference(before.get(trial.name, trials[trial.name])[2:], trial.parts[0].words)
-        if difference:
+        run = Run(trial.parts[0].run_dir)
+        if difference and (run.last.exists() or finished(run.path)):  # else there is nothing that it would not fit
             raise UserError(
-                f"{study.folder}: was begun with another version of {study.file}: in trial {trial.name}, "
-                f"{difference}; bring back the value that it had, or choose another out=FOLDER"
+                f"{study.folder}: was begun with other settings: in trial {trial.name}, {difference}; bring back the "
+                "value that it had, or choose another out=FOLDER"
             )
     content = {
         "id": known or f"{study.folder.name}-{uuid.uuid4().hex[:8]}", "folder": str(study.folder),

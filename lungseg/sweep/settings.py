@@ -1,6 +1,7 @@
 """How a study is worked through: what is sought, how long, with what, where. All can be said on the command line."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from lungseg.errors import UserError
 
 SAMPLERS = ("tpe", "cmaes", "random")
 PRUNERS = ("none", "median", "asha", "hyperband")
+KINDS = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false"}
 EXECUTORS = ("local", "slurm", "ray")
 LATENCY = "milliseconds_per_image"
 SMALLER = (LATENCY, "training_seconds", "val/loss")  # is better, where a study does not say so
@@ -62,6 +64,7 @@ class Settings:
 
 
 KEYS = tuple(Settings.__dataclass_fields__)
+OF_SEARCH = ("budget", "sampler", "sampler_seed", "pruner", "seeds", "folds", "retrain")  # a grid knows none of them
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,15 @@ def _merged(base: Any, more: Any, place: str) -> Any:
         known = [k for k in KEYS if "." not in key] or [f"{key.split('.')[0]}.{k}" for k in _inner(key.split(".")[0])]
         raise UserError(f"{place}{key}: no such key; there are {', '.join(known)}{suggestion(key, known)}") from None
     except OmegaConfBaseException as error:
-        said = " ".join(str(error.msg if hasattr(error, "msg") else error).split("\n")[0].split())
-        raise UserError(f"{place}{error.full_key or error.key}: {said}") from None
+        raise UserError(f"{place}{error.full_key or error.key}: {_mended(error)}") from None
+
+
+def _mended(error: OmegaConfBaseException) -> str:
+    """What was found and expected, without OmegaConf's names for it."""
+    said = " ".join(str(error.msg if hasattr(error, "msg") else error).split("\n")[0].split())
+    if found := re.match(r"Value '(.*)' of type '.*' could not be converted to (\w+)", said):
+        return f"found {found[1]}, expected {KINDS.get(found[2], found[2])}"
+    return "expected a list, as [0, 1, 2]" if "is not a ListConfig" in said else said
 
 
 def _inner(name: str) -> list[str]:
@@ -156,6 +166,8 @@ def _objective(given: Any) -> Objective:
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str) or set(given) - {"name", "direction"}:
         raise UserError(f"objective={given}: expected a metric as val/dice, or {{name: val/loss, direction: minimize}}")
     name = given["name"]
+    if "," in name:
+        raise UserError(f"objective={name}: two are written as objective=[{name}]")
     if not name.startswith("val/") and name not in SMALLER:
         raise UserError(
             f"objective={name}: expected a metric of the validation cases, val/..., or {', '.join(SMALLER[:2])}; "

@@ -96,9 +96,15 @@ def _signs(folder: Path) -> list[Path]:
 
 
 def _here(pid: int) -> dict[str, Any]:
-    job = "-".join(filter(None, (os.environ.get(f"SLURM_{name}") for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID"))))
+    job = "_".join(filter(None, (os.environ.get(f"SLURM_{name}") for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID"))))
     host = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    return {"host": host, "machine": _machine(), "pid": pid, "began": _began(pid), "job": job or None}
+    return {
+        "host": host,
+        "machine": _machine(),
+        "pid": pid,
+        "began": _began(pid),
+        "job": job or os.environ.get("SLURM_JOB_ID"),
+    }
 
 
 def _machine() -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lungseg.errors import UsageError, UserError
 from lungseg.sweep.check import Checker, require_executor
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
-from lungseg.sweep.settings import Objective, Settings, objectives, read_settings
+from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, read_settings
 from lungseg.sweep.space import Space, read_space
 from lungseg.sweep.trial import Part, Trial
 
@@ -77,8 +77,9 @@ def as_study(
         raise UsageError(f"{key}: the search of {file} seeks it; leave it out, or change the file")
     plan = replace(plan, base=plan.base | rest, grid=grid)
     space = read_space(plan.search, file) if plan.search else None
-    if space is None and (settings.seeds or settings.folds):
-        raise UserError(f"{file}: seeds and folds are of a search; in a grid they are axes: grid: {{seed: [0, 1, 2]}}")
+    if space is None:
+        _require_of_a_grid({key.split(".")[0] for key in [*own, *(k for part in plan.settings.values() for k in part)]},
+                           file)  # fmt: skip
     if space is not None and settings.budget.trials is None and settings.budget.hours is None:
         raise UserError(f"{file}: a search needs an end; say budget: {{trials: 50}}, or hours")
     study = Study(file, size, plan.about, folder, [], settings, space, plan.base, content, given)
@@ -91,8 +92,27 @@ def as_study(
     study = replace(study, trials=trials)
     if checked and space is not None:
         for corner in space.corners():
-            checker.encoder_of(study.sought("of the search", corner), study.objectives)
+            _check_corner(checker, study, corner)
     return study
+
+
+def _check_corner(checker: Checker, study: Study, corner: Words) -> None:
+    try:
+        checker.encoder_of(study.sought("of the search", corner), study.objectives)
+    except UserError as error:
+        key = next((key for key in corner if f": {key}: no such key" in str(error)), None)
+        if key is None:
+            raise
+        hint = "where it goes with some choices only, say when: {KEY: [CHOICE, ...]}"
+        raise UserError(f"{study.file}: search.{key}: not every trial has this key ({error}); {hint}") from None
+
+
+def _require_of_a_grid(given: Set[str], file: Path) -> None:
+    """What would not be obeyed is refused."""
+    for key in (key for key in OF_SEARCH if key in given):
+        instead = {"seeds": "grid: {seed: [0, 1, 2]}", "folds": "grid: {data.fold: [0, 1, 2]}"}
+        how = f"in a grid they are an axis: {instead[key]}" if key in instead else "leave it out"
+        raise UserError(f"{key}: {file} is a grid, in which every trial is run; only a search has {key}; {how}")
 
 
 def _of_grid(plan: Plan, study: Study) -> list[Trial]:
@@ -127,10 +147,15 @@ def _label(options: Mapping[str, str]) -> str:
     return " ".join(name for axis, name in options.items() if axis not in ("seed", "task"))
 
 
+def studies(folder: Path) -> list[str]:
+    """Those in ``folder``; what W&B's own command takes is none."""
+    return sorted(str(path) for path in folder.glob("*.yaml") if path.name != "wandb.yaml")
+
+
 def _content(file: Path) -> dict[str, Any]:
     """The YAML as it is written; a key that is there twice is refused by its reader."""
     if not file.is_file():
-        there = sorted(str(path) for path in file.parent.glob("*.yaml"))
+        there = studies(Path("sweeps"))
         listed = f"there are {', '.join(there)}" if there else "expected a study, for example sweeps/pretraining.yaml"
         raise UsageError(f"{file}: no such file; {listed}{suggestion(str(file), there)}")
     try:

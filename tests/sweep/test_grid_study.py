@@ -12,6 +12,7 @@ from helpers import run_program, write_png
 from lungseg.cli import main
 from lungseg.errors import UserError
 from lungseg.sweep.process import alone
+from sweep.pretend import finished
 
 
 def ran(*words):
@@ -125,6 +126,18 @@ def test_a_folder_of_another_version_is_refused_but_more_trials_and_moved_data_a
     assert "in trial seed0-lr1, ema was not set and is now 0.9; bring back" in capsys.readouterr().err
 
 
+def test_a_trial_that_left_nothing_may_be_mended_in_the_file(pretended, compared, capsys):
+    study("grid: {rate: {good: {optim.lr: 1}, bad: {optim.lr: 8}}}")
+    assert ran() == 1
+    study("grid: {rate: {good: {optim.lr: 1}, bad: {optim.lr: 2}}}")
+    assert ran() == 0
+    assert finished(Path("studies/mine-full/bad"))
+    assert json.loads(Path("studies/mine-full/study.json").read_text())["trials"]["bad"].count("optim.lr=2 ") == 1
+    study("grid: {rate: {good: {optim.lr: 1}, bad: {optim.lr: 3}}}")
+    assert ran() == 1
+    assert "begun with other settings: in trial bad, optim.lr was 2 and is now 3;" in capsys.readouterr().err
+
+
 def test_arms_without_weights_are_left_out_and_named_once(pretended, compared, capsys, monkeypatch):
     def missing(encoder, weights):
         raise UserError("pretrained=true: not here; place them so")
@@ -220,4 +233,4 @@ def test_the_command_says_what_it_takes(tmp_path):
     result = run_program("-m", "lungseg.cli", "sweep", "--help", cwd=tmp_path)
     assert result.returncode == 0
     assert "lungseg sweep STUDY [size=SIZE] [KEY=VALUE ...]" in result.stdout
-    assert "lungseg sweep status|join|retrain <study>" in result.stdout
+    assert "lungseg sweep retrain FOLDER [seeds=3]" in result.stdout

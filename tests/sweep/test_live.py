@@ -13,6 +13,7 @@ from lungseg.cli import main
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.live import Live
 from lungseg.sweep.plan import Words
+from lungseg.sweep.signs import Sign
 from lungseg.sweep.study import as_study
 from sweep.pretend import end, epochs, start, until
 
@@ -83,6 +84,41 @@ def test_status_shows_what_each_trial_says_now_and_at_last_the_page(pretended, c
     page = folder / "comparison" / "comparison.html"
     page.touch()
     assert said_by(capsys, "status").endswith(f"page      {page}\n")
+
+
+def test_each_task_has_its_best_and_a_step_before_is_none(pretended, compared, capsys):
+    study(
+        "before: {cropper: {optim.lr: 0.01}}\n"
+        "grid: {task: [lung, infection], optim.lr: [1, 2], cut: {lungs: {data.crop: <cropper>}}}\n"
+    )
+    said_by(capsys, "mine.yaml", "slots=1")
+    said = said_by(capsys, "status")
+    assert re.findall("best      (.*)  val", said) == ["lung: lung-lr1-lungs", "infection: infection-lr1-lungs"]
+    assert "studies/mine-full of 5 trials: 5 finished\n" in said
+    said_by(capsys, "mine.yaml", "slots=1", "task=lung", "optim.lr=1")
+    assert "studies/mine-full of 2 trials: 2 finished (and 3 of earlier commands)\n" in said_by(capsys, "status")
+
+
+def test_status_knows_a_leader_without_workers_and_workers_that_have_gone(pretended, compared, capsys):
+    folder = study(f"base: {{trainer.max_epochs: 9, {SLOW}}}\ngrid: {{seed: [0, 1]}}\nheartbeat: 30\n")
+    leader = start(pretended, "sweep", "mine.yaml", "slots=1")
+    until(lambda: epochs(folder / "seed0"), process=leader)
+    end(leader)
+    said = said_by(capsys, "status")
+    assert re.search(r"  seed0  \d+ s  its worker \S+ is not there any more\n", said), said
+    assert "go on     lungseg sweep mine.yaml" in said
+    sign = Sign(folder, 30, {"slots": 0, "executor": "lead"})
+    sign.start()
+    assert "help      lungseg sweep join" in said_by(capsys, "status")
+    sign.stop()
+
+
+def test_trials_that_fail_alike_are_told_together(pretended, compared, capsys):
+    study("base: {optim.lr: 8}\ngrid: {seed: [0, 1, 2, 3, 4], loss: [bce]}\n")
+    said_by(capsys, "mine.yaml", "slots=2")
+    said = said_by(capsys, "status")
+    assert "  seed0-bce, seed1-bce, seed2-bce and 2 more  failed: RuntimeError: a bug\n" in said
+    assert "  what they said: studies/mine-full/logs\n" in said
 
 
 def test_a_trial_that_began_and_ended_between_two_looks_is_told_in_order(capsys):

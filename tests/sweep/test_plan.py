@@ -99,7 +99,7 @@ def test_values_are_written_as_hydra_reads_them(value, written):
         ("grid: {seed: [0]}\ngrid: {seed: [1]}", r"mine\.yaml: not readable as YAML .*duplicate key"),
         ("about: nothing", r"mine\.yaml: grid is empty"),
         ("grid: {seed: []}", r"mine\.yaml: grid\.seed is empty"),
-        ("grid: {seed: 3}", r"mine\.yaml: grid\.seed is 3; expected a mapping"),
+        ("grid: {seed: 3}", r"mine\.yaml: grid\.seed is 3; expected a list of values as \[3\], or options"),
         ("grid: {arm: {a: 3}}", r"mine\.yaml: grid\.arm\.a is 3; expected a mapping"),
         ("grid: {seed: [1, 1]}", r"mine\.yaml: grid\.seed: two options are called seed1"),
         ("grid: {a: {b-c: {}, b: {}}, d: {e: {}, c-e: {}}}", r"mine\.yaml: two things are called b-c-e"),
@@ -132,12 +132,42 @@ def test_a_bad_study_is_one_line_that_names_the_file_or_the_key(content, message
         (["ema=0.9,0.99"], "error: mine.yaml: trial a: ema=0.9,0.99: several values; make them an axis of grid"),
         (["small"], "error: small: expected KEY=VALUE, for example size=small"),
         (["seed=1", "seed=2"], "error: seed: given twice"),
+        (["loss="], "error: loss=: a value is needed"),
+        (["trainer.max_epochs=two"], "error: mine.yaml: trial a: trainer.max_epochs=two: expected a whole number"),
+        (["data.size=8"], "error: mine.yaml: trial a: data.size=8: expected a whole number, at least 32"),
+        (["data=folder", "data.root=gone"], "error: mine.yaml: trial a: data.root=gone: no such folder"),
+        (["data.test=0.999"], "error: mine.yaml: trial a: data"),
+        (["budget.trials=3"], "error: budget: mine.yaml is a grid, in which every trial is run; only a search has"),
+        (["retrain=3"], "error: retrain: mine.yaml is a grid"),
+        (["budget.hours=x"], "error: budget.hours: found x, expected a number"),
+        (["retries=1.5"], "error: retries: found 1.5, expected a whole number"),
+        (["objective=val/dice,val/loss"], "error: objective=val/dice,val/loss: two are written as objective=[val/dice"),
+        (["out=/proc/x"], "error: /proc/x: No such file or directory; choose another out=FOLDER"),
+        (["storage=postgres//x"], "error: storage=postgres//x: is no database's address"),
     ],
 )
-def test_a_bad_command_line_is_one_line(words, message, capsys):
+def test_a_bad_command_line_is_one_line_and_leaves_nothing(words, message, capsys):
     study("grid: {arm: {a: {}, b: {optim.lr: 3}}}\nsizes: {small: {}}")
     assert ran(*words) in (1, 2)
-    assert capsys.readouterr().err.startswith(message)
+    said = capsys.readouterr().err
+    assert said.startswith(message)
+    assert said.count("\n") == 1
+    assert not Path("studies/mine-full").exists()
+
+
+def test_data_that_only_the_nodes_see_is_no_error(monkeypatch, caplog):
+    monkeypatch.setattr(check, "require_executor", lambda kind: None)
+    monkeypatch.setattr("lungseg.sweep.study.require_executor", lambda kind: None)
+    path = study("base: {data: folder}\ngrid: {seed: [0]}\nexecutor: slurm")
+    with pytest.raises(UserError, match="no such folder"):
+        read_study(path, given={"data.root": "gone", "executor": "local"})
+    assert read_study(path, given={"data.root": "gone"}).trials
+
+
+def test_a_key_that_only_some_choices_have_is_told_how_to_say_so():
+    path = study("search: {loss: [bce, tversky], loss.alpha: {low: 0.1, high: 0.9}}\nbudget: {trials: 2}")
+    with pytest.raises(UserError, match=r"search\.loss\.alpha: not every trial has this key .* say when: \{KEY"):
+        read_study(path)
 
 
 @pytest.mark.parametrize(

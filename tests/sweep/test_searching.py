@@ -147,6 +147,39 @@ def test_a_failed_trial_of_a_search_is_told_and_no_reason_to_stop(pretended, com
     assert " failed" in said
 
 
+def test_what_failed_in_a_search_is_tried_again_as_it_was_chosen(pretended, compared, capsys):
+    folder = study(SEARCH.replace("{low: 1e-4, high: 1e-1, log: true}", "[7]") + "budget: {trials: 3}\n")
+    assert ran("mine.yaml", "slots=1") == 1
+    said, error = capsys.readouterr()
+    assert "3 of the trials failed, as said above: trial-0000, trial-0001, trial-0002; to try them again" in error
+    assert "page" not in said
+    assert not compared
+    assert ran("retrain", str(folder)) == 1
+    assert "none of its trials is finished, so there is no best yet; go on by: lungseg" in capsys.readouterr().err
+    pretended.write_text(pretended.read_text().replace("rate == 7", "rate == 70"))
+    assert ran("mine.yaml", "slots=1") == 0
+    assert [(row.name, row.state) for row in rows(folder)] == [(f"trial-{n:04d}", "finished") for n in range(3)]
+
+
+def test_a_step_before_is_not_the_best_of_a_search(pretended, compared, capsys):
+    """It has a score of its own, and a better one."""
+    search = "before: {cropper: {optim.lr: 0.01}}\nbase: {data.crop: <cropper>}\nsearch: {optim.lr: [1, 2]}\n"
+    folder = study(search + "budget: {trials: 2}\n")
+    assert ran("mine.yaml", "slots=1") == 0
+    assert "best      trial-000" in capsys.readouterr().out
+    assert all("cropper" not in str(place) for place in compared[0][0])
+    with pytest.raises(SystemExit):
+        main(["sweep", "status", str(folder)])
+    assert "best      trial-000" in capsys.readouterr().out
+
+
+def test_the_best_is_not_tested_against_its_own_repetition(pretended, compared):
+    folder = study(SEARCH + "budget: {trials: 4}\nretrain: 2\n")
+    assert ran("mine.yaml", "slots=1") == 0
+    (place,) = compared[0][0]
+    assert place.parent == folder / "retrained"
+
+
 def test_an_experiment_is_what_train_takes(tmp_path):
     words = {"model": "unet_classic", "loss": "tversky", "loss.alpha": "0.3", "data.mix": "{Normal:0.5,COVID-19:0.5}",
              "label": '"a b"', "ema": "null", "optim.lr": "1e-05", "run_dir": "x", "data.root": '"a, b"'}  # fmt: skip

@@ -15,6 +15,9 @@ class Executor(Protocol):
     def alive(self) -> bool:
         """Whether any worker runs or waits for its machine."""
 
+    def waits(self) -> str:
+        """Which of its workers are there, in its scheduler's words; empty where there is none."""
+
     def end(self) -> None:
         """No worker of this executor stays."""
 

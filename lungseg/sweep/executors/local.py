@@ -33,6 +33,9 @@ class Local:
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def waits(self) -> str:
+        return ""
+
     def end(self) -> None:
         if self._thread is not None:
             self._thread.join()

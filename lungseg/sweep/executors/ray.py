@@ -105,6 +105,9 @@ class Ray:
     def alive(self) -> bool:
         return bool(self._running())
 
+    def waits(self) -> str:
+        return ""
+
     def end(self) -> None:
         for task in self._running(LEAVING):
             self._ray.cancel(task, force=True)

@@ -3,6 +3,8 @@
 A job that is preempted or reaches its time limit has its trial saved and given back, and is queued again by SLURM.
 """
 
+import contextlib
+import io
 import logging
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
+from lungseg.sweep.executors.queue import Queue, how_it_ended
 from lungseg.sweep.joining import work
 from lungseg.sweep.process import GRACE, Stop
 from lungseg.sweep.signs import alive
@@ -23,6 +26,7 @@ SHARED = ("timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "name", "st
 MODES = ("workers", "trials")
 TIMEOUTS = 1000  # of one job, after each of which it comes back
 WARNING = 120  # seconds before the limit at which a job is told
+IDLE = 3  # jobs that end one after another before they take a trial, after which no more are queued
 
 
 @dataclass
@@ -76,7 +80,11 @@ class Slurm:
             self._submitit.update_parameters(**self._parameters(options))
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
             raise UserError(f"executor=slurm: {str(error).splitlines()[0]}; mend slurm: {{}}") from None
-        self._jobs: set[str] = set()
+        self.jobs = Queue()
+        self._own: set[str] = set()  # queued by this leader
+        self._jobs: set[str] = set()  # of which these are not known to have ended
+        self._worked: set[str] = set()  # of which a worker was seen
+        self._idle = 0
 
     def _parameters(self, options: dict[str, Any]) -> dict[str, Any]:
         """Submitit's have its names (timeout_min, mem_gb); any other is sbatch's own, as it has it (reservation)."""
@@ -100,40 +108,62 @@ class Slurm:
 
     def start(self, waiting: int) -> None:
         """As many workers as there is work for, at most ``workers``; or a job for each trial that waits."""
+        workers = [one for one in alive(self.study.folder, self.study.settings.heartbeat) if one["executor"] == "slurm"]
+        there = self._look({str(one["job"]) for one in workers})
+        adopted = sum(one["job"] not in self._own for one in workers)  # that an earlier leader started
         want = min(self.study.settings.workers, waiting) if self.mode == "workers" else waiting
-        missing = want - len(self._there()) - self._adopted()
+        missing = want - len(there) - adopted
         if missing > 0:
-            most = 1 if self.mode == "trials" else None
-            with self._submitit.batch():
-                new = [self._submitit.submit(Job(self.study.folder.resolve(), most)) for _ in range(missing)]
-            ids = [str(job.job_id) for job in new]
-            self._jobs |= set(ids)
-            those = ids[0] if missing == 1 else f"{ids[0]} to {ids[-1]}"
-            log.info("%d of SLURM's jobs queued: %s; what they say: %s", missing, those, self.study.folder / "slurm")
+            self._submit(missing)
 
-    def _there(self) -> dict[str, str]:
-        """Job -> its state, of those that wait or run. squeue knows it also where nothing is accounted for."""
-        if not self._jobs:
-            return {}
-        ids = ",".join(sorted({job.partition("_")[0] for job in self._jobs}))
-        command = ["squeue", "--noheader", "--array", "--format=%i %T", f"--jobs={ids}"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False)
-        if listed.returncode and "Invalid job id" not in listed.stderr:
-            return dict.fromkeys(self._jobs, "UNKNOWN")  # the controller does not answer now
-        found = dict(line.split() for line in listed.stdout.splitlines())
-        return {job: state for job, state in found.items() if job in self._jobs and state != "COMPLETING"}
+    def _submit(self, missing: int) -> None:
+        most, folder = 1 if self.mode == "trials" else None, self.study.folder.resolve()
+        try:
+            with contextlib.redirect_stderr(io.StringIO()), self._submitit.batch():
+                new = [self._submitit.submit(Job(folder, most)) for _ in range(missing)]
+        except (RuntimeError, OSError) as error:
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0].removeprefix("sbatch: error: ")
+            if not self._own:
+                raise UserError(f"executor=slurm: sbatch says: {said}; mend slurm.KEY=...") from None
+            log.info("no more jobs can be queued now (sbatch says: %s)", said)
+            return
+        ids = [str(job.job_id) for job in new]
+        self._own |= set(ids)
+        self._jobs |= set(ids)
+        self.jobs.forget()
+        those = ids[0] if missing == 1 else f"{ids[0]} to {ids[-1]}"
+        log.info("%d of SLURM's jobs queued: %s; what they say: %s", missing, those, self.study.folder / "slurm")
 
-    def _adopted(self) -> int:
-        """Workers that an earlier leader started, and that are still there."""
-        workers = alive(self.study.folder, self.study.settings.heartbeat)
-        own = {job.replace("_", "-") for job in self._jobs}
-        return sum(one.get("executor") == "slurm" and one.get("job") not in own for one in workers)
+    def _look(self, working: set[str]) -> dict[str, str]:
+        """Own jobs that wait or run -> their state; those that ended without having worked are told."""
+        self._worked |= working & self._jobs
+        there = self.jobs.there(self._jobs)
+        for job in sorted(self._jobs - set(there)):
+            self._jobs.discard(job)
+            why = how_it_ended(self.study.folder / "slurm", job)
+            if job in self._worked or why is None:
+                self._idle = 0
+                continue
+            self._idle += 1
+            log.info("SLURM's job %s ended before it took a trial: %s", job, why)
+            if self._idle >= IDLE:
+                place = self.study.folder / "slurm" / f"{job}_0_log.err"
+                raise UserError(
+                    f"executor=slurm: {IDLE} jobs, one after another, ended before they took a trial, the last one: "
+                    f"{why}; what it said: {place}; mend that, then go on by the same command"
+                )
+        return there
 
     def alive(self) -> bool:
-        return bool(self._there())
+        return bool(self.jobs.there(self._jobs))
+
+    def waits(self) -> str:
+        return self.jobs.said(self._jobs)
 
     def end(self) -> None:
         """Jobs that wait for a machine are taken back; those that run end by themselves."""
-        waiting = [job for job, state in self._there().items() if state in ("PENDING", "REQUEUED", "UNKNOWN")]
+        self.jobs.forget()
+        there = self.jobs.there(self._jobs)
+        waiting = [job for job, state in there.items() if state.split()[0] in ("PENDING", "REQUEUED", "UNKNOWN")]
         if waiting:
             subprocess.run(["scancel", *waiting], capture_output=True, check=False)
