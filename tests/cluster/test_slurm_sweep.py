@@ -77,6 +77,51 @@ def test_two_nodes_work_through_a_study(here, mode):
     until(lambda: not list((folder / "workers").glob("*.json")), 30)  # who saw the end a little later
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            "partition: nope",
+            "error: executor=slurm: sbatch says: invalid partition specified: nope; mend slurm.KEY=...",
+        ),
+        ("partion: low", "error: executor=slurm: sbatch says: sbatch: unrecognized option '--partion=low'; mend"),
+    ],
+)
+def test_what_sbatch_refuses_is_one_line_and_leaves_nothing(here, options, message):
+    folder = study(grid(5, 2, f"slurm: {{{options}}}\n"))
+    process = lead(here)
+    said = ended(process, 60)
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith(message), said
+    assert "Traceback" not in said
+    assert not folder.exists()
+
+
+def test_jobs_that_die_before_they_take_a_trial_end_the_study(here):
+    folder = study(grid(5, 4, "slurm: {partition: low, timeout_min: 10, setup: ['echo no such module >&2', exit 3]}\n"))
+    process = lead(here)
+    said = ended(process, 120)
+    assert process.returncode == 1
+    last = said.splitlines()[-1]
+    assert "3 jobs, one after another, ended before they took a trial, the last one: no such module; what it" in last
+    assert "no such module" in Path(last.split("what it said: ")[1].split(";")[0]).read_text()
+    assert not queue(here).strip()
+    assert states(folder) == {"waiting": 4}
+
+
+def test_status_says_which_jobs_wait(here):
+    folder = study(grid(5, 4, "slurm: {partition: low, timeout_min: 10, begin: now+1hour}\n"))
+    process = lead(here)
+    until(lambda: queue(here).count("BeginTime") == 1, 60, process)  # an array of two
+    command = [str(Path(sys.executable).parent / "lungseg"), "sweep", "status", str(folder)]
+    said = subprocess.run(command, env=here, capture_output=True, text=True, check=True).stdout
+    assert "jobs      2 pending (BeginTime)\n" in said
+    assert "help      lungseg sweep join" in said
+    process.send_signal(signal.SIGINT)
+    ended(process, 60)
+    assert not queue(here).strip()  # what waited is taken back
+
+
 def test_a_preempted_job_gives_its_trial_back_and_comes_back(here):
     folder = study(grid(30, 2))
     process = lead(here)
@@ -146,7 +191,7 @@ def test_ctrl_c_twice_saves_all_on_all_nodes_and_leaves_no_job(here):
 
 
 def queue(env):
-    return subprocess.run(["squeue", "-h", "-o", "%i %P %T"], env=env, capture_output=True, text=True).stdout
+    return subprocess.run(["squeue", "-h", "-o", "%i %P %T %r"], env=env, capture_output=True, text=True).stdout
 
 
 def hurry(env, process):

@@ -16,6 +16,7 @@ from lungseg.config import compose
 from lungseg.sweep.best import front, write_experiment
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.record import recorded
+from lungseg.sweep.search import make_sampler
 
 SEARCH = "search: {optim.lr: {low: 1e-4, high: 1e-1, log: true}, loss: [bce_dice, dice]}\nbase: {model: unet_classic}\n"
 
@@ -56,7 +57,8 @@ def test_a_search_finds_what_is_good(pretended, compared, capsys, sampler):
     assert "train it  python train.py --config-dir studies/mine-full experiment=best" in said
 
 
-def test_what_does_badly_is_pruned_and_costs_less(pretended, compared):
+def test_what_does_badly_is_pruned_and_costs_less(pretended, compared, monkeypatch):
+    monkeypatch.setattr("lungseg.sweep.rows.make_sampler", lambda settings, worker: make_sampler(settings, "a"))
     long = SEARCH.replace("base: {", "base: {trainer.max_epochs: 8, ")
     folder = study(long + "budget: {trials: 9}\nsampler: random\npruner: median\n")
     assert ran("mine.yaml", "slots=1") == 0

@@ -64,7 +64,8 @@ def counted(states: Sequence[str]) -> str:
     named = []
     for said in states:
         state, _, reason = said.partition(" ")
-        named.append(f"{state.lower()} ({reason})" if state == "PENDING" and reason else state.lower())
+        known = state == "PENDING" and reason not in ("", "None")
+        named.append(f"{state.lower()} ({reason})" if known else state.lower())
     return ", ".join(f"{count} {state}" for state, count in Counter(named).most_common())
 
 
