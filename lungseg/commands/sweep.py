@@ -33,7 +33,7 @@ def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path 
         rows = lead(study, command)
         code = conclude(study, rows)
     failed = [row.name for row in rows if row.state == "failed"]
-    none = not any(row.state == "finished" for row in rows)
+    none = not _finished(study, rows)
     if failed and (study.space is None or none):
         raise UserError(
             f"{len(failed)} of the trials failed, as said above: {', '.join(failed)}; to try them again: {command}"
@@ -57,7 +57,7 @@ def nothing_half_begun(folder: Path) -> Iterator[None]:
 
 def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int:
     """The page, where there is something to show; what hinders it is said here, so that it hides no failed trial."""
-    places, search, ended = [study.folder], None, sum(row.state == "finished" for row in rows)
+    places, search, ended = [study.folder], None, _finished(study, rows)
     if not ended:
         return 0
     if study.space is not None:
@@ -77,6 +77,12 @@ def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int
         return error.exit_code
 
 
+def _finished(study: Study, rows: Sequence[Row]) -> int:
+    """Trials of a search that are, without the steps before; of a grid all."""
+    steps = {trial.name for trial in study.trials} if study.space is not None else set()
+    return sum(row.state == "finished" and row.name not in steps for row in rows)
+
+
 def retrain(folder: Path, seeds: int) -> int:
     """The best of a search that has ended, with new seeds; then its page again."""
     study, command = recorded(folder)
@@ -87,7 +93,7 @@ def retrain(folder: Path, seeds: int) -> int:
     if seeds < 2:
         raise UserError(f"seeds={seeds}: expected at least 2, which is what tells luck from merit")
     rows = Ledger(study, "best").rows()
-    if not any(row.values for row in rows):
+    if not _finished(study, rows):
         raise UserError(f"{folder}: none of its trials is finished, so there is no best yet; go on by: {command}")
     with alone(study.folder):
         return conclude(study, rows, seeds)

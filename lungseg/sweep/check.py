@@ -84,7 +84,9 @@ class Checker:
             log.info("data.root=%s: there is no such folder here; all is well if the machines of %s see it", root,
                      self.executor)  # fmt: skip
         else:
-            build_splits(build_cases(config.data), config.data)
+            splitting = OmegaConf.merge(config.data, {"drop_leaks": False})  # which reads every image
+            assert isinstance(splitting, DictConfig)
+            build_splits(build_cases(config.data), splitting)
 
 
 def _require_measured(name: str, regions: list[str]) -> None:

@@ -80,4 +80,4 @@ def how_it_ended(folder: Path, job: str) -> str | None:
     except (OSError, ValueError, TypeError, EOFError, pickle.UnpicklingError):
         log = folder / f"{job}_0_log.err"
         said = log.read_text(errors="replace") if log.exists() and log.stat().st_size else said
-    return said.strip().splitlines()[-1]
+    return (said.strip() or "it said nothing").splitlines()[-1]

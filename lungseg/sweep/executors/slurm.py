@@ -108,9 +108,11 @@ class Slurm:
 
     def start(self, waiting: int) -> None:
         """As many workers as there is work for, at most ``workers``; or a job for each trial that waits."""
-        workers = [one for one in alive(self.study.folder, self.study.settings.heartbeat) if one["executor"] == "slurm"]
-        there = self._look({str(one["job"]) for one in workers})
-        adopted = sum(one["job"] not in self._own for one in workers)  # that an earlier leader started
+        workers = [
+            one for one in alive(self.study.folder, self.study.settings.heartbeat) if one.get("executor") == "slurm"
+        ]
+        there = self._look({str(one.get("job")) for one in workers})
+        adopted = sum(one.get("job") not in self._own for one in workers)  # that an earlier leader started
         want = min(self.study.settings.workers, waiting) if self.mode == "workers" else waiting
         missing = want - len(there) - adopted
         if missing > 0:
