@@ -199,7 +199,7 @@ def hurry(env, process):
     deadline = time.monotonic() + 140
     while process.poll() is None and time.monotonic() < deadline:
         for line in queue(env).splitlines():
-            job, _, state = line.split()
+            job, _, state, *_ = line.split()
             if state == "PENDING":
                 subprocess.run(["scontrol", "update", f"jobid={job}", "StartTime=now"], env=env, capture_output=True)
         time.sleep(1)
