@@ -44,10 +44,11 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
     if np.isnan(mean):
         return f"No case has a {kind.name} of the {kind.region}."
     span = "" if np.isnan(low) else f" [{low:.{kind.digits}f}, {high:.{kind.digits}f}]"
-    text = f"**{_plain(arms[best])}** has the best {kind.name} of the {kind.region}, {number(mean, kind)}{span}"
     others = [place for place in range(len(arms)) if place != best]
+    which = "the best" if others else "a"
+    text = f"**{_plain(arms[best])}** has {which} {kind.name} of the {kind.region}, {number(mean, kind)}{span}"
     if not others:
-        return text + ": there is no other model to compare it with."
+        return text + "; there is no other model to compare it with."
     luck = _luck(analysis, arms)
     unsure = sorted((place for place in others if not analysis.behind(place)), key=lambda p: -analysis.adjusted[p])
     if not unsure:

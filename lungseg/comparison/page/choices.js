@@ -7,7 +7,9 @@ function drawBar() {
   fill($("data-set"), sets.map((name) => [name, name]), data);
   fill($("region"), group().regions.map((name) => [name, name]), metric().region);
   fill($("metric"), group().metrics.filter((one) => one.region === metric().region).map((one) => [one.id, one.name]), state.metric);
-  $("about").textContent = `${group().ids.length} cases of ${group().patients.length} patients · ${group().arms.length} models, ${group().runs.length} runs · ${DATA.made}`;
+  const many = (things, name) => `${things.length} ${name}${things.length === 1 ? "" : "s"}`;
+  const { ids, patients, arms, runs } = group();
+  $("about").textContent = `${many(ids, "case")} of ${many(patients, "patient")} · ${many(arms, "model")}, ${many(runs, "run")} · ${DATA.made}`;
 }
 
 function pick(task, data) {
