@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import compose, options, suggestion
+from lungseg.config import compose, options, studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.usage import explain
 
@@ -74,9 +74,8 @@ def _flags_last(words: Sequence[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     """One subparser for each group; what it parsed is handed to its ``run``."""
-    studies = ", ".join(str(path) for path in sorted(Path("sweeps").glob("*.yaml")) if path.stem != "wandb")
-    studies = studies or "your own YAML"
-    about = HELP.format(names=", ".join(options("data")), studies=studies)
+    there = ", ".join(studies()) or "your own YAML"
+    about = HELP.format(names=", ".join(options("data")), studies=there)
     how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "description": about}
     parser = argparse.ArgumentParser(prog="lungseg", usage="lungseg GROUP ... [KEY=VALUE ...]", **how)
     groups = parser.add_subparsers(dest="group", required=True, metavar="GROUP", help=argparse.SUPPRESS)
@@ -84,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("command", choices=["get", *OUT], metavar="COMMAND")
     data.add_argument("name", metavar="NAME")
     data.set_defaults(run=lambda given: _data(given.command, given.name, given.keys))
-    how["description"] = SWEEP.format(studies=studies)
+    how["description"] = SWEEP.format(studies=there)
     sweep = groups.add_parser("sweep", usage="lungseg sweep STUDY [size=SIZE] [KEY=VALUE ...]", **how)
     sweep.add_argument("study", metavar="STUDY", nargs="?")
     sweep.set_defaults(run=lambda given: _sweep(given.study, given.keys))

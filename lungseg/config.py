@@ -72,6 +72,11 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def studies() -> list[str]:
+    """Those of the repository, seen from its root; what W&B's own command takes is none."""
+    return sorted(str(path) for path in Path("sweeps").glob("*.yaml") if path.name != "wandb.yaml")
+
+
 def suggestion(name: str, known: list[str]) -> str:
     """The nearest known name, as a question to append to an error; empty where none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

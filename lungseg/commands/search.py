@@ -31,8 +31,8 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
     trials of a search the best on test cases would be chosen by them.
     """
     ledger = Ledger(study, "best")
-    before = {trial.name for trial in study.trials}
-    rows = [row for row in ledger.rows() if row.name not in before]
+    steps = study.steps
+    rows = [row for row in ledger.rows() if row.name not in steps]
     best = front([row for row in rows if row.values], study.objectives)
     seeds = study.settings.retrain if again is None else again
     path = study.folder

@@ -78,8 +78,8 @@ def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int
 
 
 def _finished(study: Study, rows: Sequence[Row]) -> int:
-    """Trials of a search that are, without the steps before; of a grid all."""
-    steps = {trial.name for trial in study.trials} if study.space is not None else set()
+    """Trials that are, without the steps before."""
+    steps = study.steps
     return sum(row.state == "finished" and row.name not in steps for row in rows)
 
 

@@ -23,15 +23,14 @@ NOT_KEPT = ("run_dir", "label", "seed")
 
 
 def write_search(study: Study, ledger: Ledger, rows: Sequence[Row], retrained: Any, command: str | None) -> Path:
+    """``rows``: of the search, without the steps before it."""
     assert study.space is not None
-    before = {trial.name for trial in study.trials}
-    found = [row for row in rows if row.name not in before]
     content = {
         "objectives": [{"name": one.name, "direction": one.direction} for one in study.objectives],
         "parameters": study.space.described(),
-        "trials": [_trial(row, study) for row in found],
+        "trials": [_trial(row, study) for row in rows],
         "importances": importances(ledger.optuna),
-        "best": [row.number for row in front(found, study.objectives)],
+        "best": [row.number for row in front(rows, study.objectives)],
         "retrained": retrained,
         "retrain": command,
     }

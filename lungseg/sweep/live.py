@@ -112,9 +112,7 @@ def best_so_far(study: Study, rows: Sequence[Row]) -> list[str]:
     """Of what was asked for, not of the steps before; in a grid of several tasks the best of each."""
     objectives = study.objectives
     sign = 1 if objectives[0].direction == "maximize" else -1
-    steps = {need for trial in study.trials for need in trial.needs} | (
-        {trial.name for trial in study.trials} if study.space is not None else set()
-    )
+    steps = study.steps
     tasks = {trial.name: trial.parts[0].overrides.get("task", "") for trial in study.trials}
     found: dict[str, Row] = {}
     for row in rows:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lungseg.config import suggestion
+from lungseg.config import studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.sweep.check import Checker, require_executor
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
@@ -43,6 +43,13 @@ class Study:
     @property
     def objectives(self) -> list[Objective]:
         return objectives(self.settings)
+
+    @property
+    def steps(self) -> set[str]:
+        """Trials that are there for others, and no answer themselves."""
+        if self.space is not None:
+            return {trial.name for trial in self.trials}
+        return {need for trial in self.trials for need in trial.needs}
 
     def trial(self, name: str, words: Words | None) -> Trial:
         """By its name; ``words`` are what a search has chosen for it."""
@@ -147,15 +154,10 @@ def _label(options: Mapping[str, str]) -> str:
     return " ".join(name for axis, name in options.items() if axis not in ("seed", "task"))
 
 
-def studies(folder: Path) -> list[str]:
-    """Those in ``folder``; what W&B's own command takes is none."""
-    return sorted(str(path) for path in folder.glob("*.yaml") if path.name != "wandb.yaml")
-
-
 def _content(file: Path) -> dict[str, Any]:
     """The YAML as it is written; a key that is there twice is refused by its reader."""
     if not file.is_file():
-        there = studies(Path("sweeps"))
+        there = studies()
         listed = f"there are {', '.join(there)}" if there else "expected a study, for example sweeps/pretraining.yaml"
         raise UsageError(f"{file}: no such file; {listed}{suggestion(str(file), there)}")
     try:

@@ -155,8 +155,12 @@ def test_a_bad_command_line_is_one_line_and_leaves_nothing(words, message, capsy
     assert not Path("studies/mine-full").exists()
 
 
-def test_data_that_only_the_nodes_see_is_no_error(monkeypatch, caplog):
-    monkeypatch.setattr(check, "require_executor", lambda kind: None)
+def test_the_check_before_a_study_reads_no_image(monkeypatch):
+    monkeypatch.setattr("lungseg.data.leaks.find_pairs", lambda cases: pytest.fail("it read them"))
+    assert read_study(study("base: {data.drop_leaks: true}\ngrid: {seed: [0]}")).trials
+
+
+def test_data_that_only_the_nodes_see_is_no_error(monkeypatch):
     monkeypatch.setattr("lungseg.sweep.study.require_executor", lambda kind: None)
     path = study("base: {data: folder}\ngrid: {seed: [0]}\nexecutor: slurm")
     with pytest.raises(UserError, match="no such folder"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.sweep.executors.queue import Queue, ask, counted, how_it_ended
+from lungseg.sweep.signs import Sign, alive
 
 
 @pytest.fixture
@@ -40,6 +41,21 @@ def test_where_nobody_answers_no_job_is_taken_for_ended(squeue):
     assert Queue().there({"7"}) == {"7": "UNKNOWN"}
     Path("error").write_text("slurm_load_jobs error: Invalid job id specified")
     assert Queue().there({"7"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "job"),
+    [({"ARRAY_JOB_ID": "7", "ARRAY_TASK_ID": "1", "JOB_ID": "9"}, "7_1"), ({"JOB_ID": "8"}, "8"), ({}, None)],
+)
+def test_a_worker_names_its_job_as_squeue_does(tmp_path, monkeypatch, told, job):
+    for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID", "JOB_ID"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+        if name in told:
+            monkeypatch.setenv(f"SLURM_{name}", told[name])
+    sign = Sign(tmp_path, 30, {"executor": "slurm"})
+    sign.start()
+    assert [one["job"] for one in alive(tmp_path, 30)] == [job]
+    sign.stop()
 
 
 def test_states_are_counted_with_the_reason_of_those_that_wait():
