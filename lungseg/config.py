@@ -34,6 +34,7 @@ class TrainConfig:
     resume: str | None = None  # go on with this run directory
     label: str | None = None  # what comparisons call this run, and all that differ by their seed alone
     run_dir: str | None = None  # default: runs/<time>-<task>-<model>-<arm>
+    trust: Any = None  # modules of your own code that a config which is read back may name
     traceback: bool = False  # show where in the code an error arose
 
 
@@ -53,6 +54,7 @@ class EvaluateConfig:
     batch_size: int | None = None  # default: the run's
     accelerator: str = "auto"
     out: str | None = None  # default: <run>/evaluation/<data>-<split>
+    trust: Any = None  # modules of your own code that the runs may name
     traceback: bool = False
 
 

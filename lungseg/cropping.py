@@ -100,4 +100,6 @@ def tell_overlap(cropper: Run, test: Sequence[Case]) -> None:
 def cropper_of(run: Run, path: str | None) -> Run | None:
     """The copy within ``run``, else the run that its config names, else None."""
     inside = run.path / "crop"
+    if path and not inside.is_dir():
+        log.info("data.crop=%s is read, as %s says", path, run.config_file)
     return open_cropper(str(inside if inside.is_dir() else Path(path))) if path else None

@@ -29,6 +29,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     require_values(content)
     content["trainer"] = resolve(content["trainer"])
     content["data"]["workers"] = count_workers(content["data"]["workers"])
+    content.pop("trust", None)  # said anew by whoever reads the config back
     return OmegaConf.create(content)
 
 

@@ -31,6 +31,7 @@ from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
 from lungseg.selection import Selection, select
 from lungseg.trainer import resolve
+from lungseg.trust import trusting
 from lungseg.understanding import asking
 
 log = logging.getLogger("lungseg")
@@ -45,7 +46,12 @@ class Other:
 
 
 def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
-    """Judge ``options.run`` from its saved config and best weights."""
+    """Judges ``options.run`` from its saved config and best weights."""
+    with trusting(options.get("trust")):
+        return _evaluate(options, overrides)
+
+
+def _evaluate(options: DictConfig, overrides: Sequence[str]) -> Judgement:
     output.to_screen()
     require_sound(options, overrides)
     run, *more = [open_run(path) for path in members(options.run)]

@@ -6,6 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lungseg.errors import UsageError, UserError
 from lungseg.runs import Run
+from lungseg.saved_config import tell_paths
 
 MAY_CHANGE = ("data.root", "data.workers", "data.pack")  # where data lies and how it is loaded
 
@@ -18,11 +19,13 @@ def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
             f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}, "
             "or start a new run to train longer"
         )
+    given = [override.lstrip("+").partition("=")[0] for override in overrides]
+    tell_paths(cfg, [key for key in ("data.root", "model.weights") if key not in given], run.config_file)
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
         if key in MAY_CHANGE:
             OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
-        elif key not in ("resume", "traceback"):
+        elif key not in ("resume", "trust", "traceback"):
             raise UsageError(
                 f"{key}: a resumed run keeps its own config; with resume= only {', '.join(MAY_CHANGE)} may be given; "
                 "start a new run to change anything else"

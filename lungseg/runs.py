@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
+from lungseg.saved_config import read_saved_values, require_buildable
 
 PACKAGES = [
     "lungseg",
@@ -33,8 +32,6 @@ PACKAGES = [
     "omegaconf",
     "wandb",
 ]
-
-CONFIG_KEYS = ("task", "data", "model", "loss", "trainer", "seed")  # without which no run can be judged or go on
 
 
 @dataclass(frozen=True)
@@ -84,16 +81,12 @@ class Run:
         return self.path / "checkpoints" / "last.ckpt"
 
     def config(self) -> DictConfig:
-        """What the run was made of, every ``auto`` and interpolation resolved."""
-        try:
-            config = OmegaConf.load(self.config_file)
-        except (OmegaConfBaseException, YAMLError, OSError) as error:
-            why = " ".join(str(error).split())
-            raise UserError(f"{self.config_file}: not readable as YAML ({why}); restore it or train again") from None
-        missing = [key for key in CONFIG_KEYS if not isinstance(config, DictConfig) or key not in config]
-        if missing or not isinstance(config, DictConfig):
-            raise UserError(f"{self.config_file}: has no {missing[0]}; restore it or train again")
-        return config
+        """Returns what the run was made of, every ``auto`` and interpolation resolved; refuses code of others."""
+        return OmegaConf.create(require_buildable(self.saved_values(), self.config_file))
+
+    def saved_values(self) -> dict[str, Any]:
+        """Returns what config.yaml says, as data of which nothing may be built."""
+        return read_saved_values(self.config_file)
 
     def manifest(self) -> dict[str, Any]:
         """Code, packages, device, data, seed, times."""

@@ -9,6 +9,7 @@ from lungseg.data.case import Case, checksum, fingerprint
 from lungseg.data.split import load_splits, require_regions, seen_ids, seen_images
 from lungseg.errors import UserError
 from lungseg.runs import Run
+from lungseg.saved_config import tell_paths
 from lungseg.source import LOADING, PREPROCESSING, SPLITTING, build_cases
 
 log = logging.getLogger("lungseg")
@@ -42,6 +43,8 @@ def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
         base = {} if "_target_" in options.data else dict(cfg.data)
         given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
         cfg.data = OmegaConf.create({**base, **given, **kept})
+    if options.data is None or "root" not in options.data:
+        tell_paths(cfg, ["data.root"], run.config_file)
     cases = build_cases(cfg.data)
     found = fingerprint(cases)
     if found == run.manifest()["data_fingerprint"]:

@@ -32,14 +32,24 @@ from lungseg.parallel.signals import Interrupted, Signals
 from lungseg.parallel.team import Team, team_of
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
+from lungseg.saved_config import own_modules
 from lungseg.selection import Selection
 from lungseg.source import build_cases, build_splits
+from lungseg.trust import trusting
 
 log = logging.getLogger("lungseg")
 
 
 def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Run:
-    """Fit, on all ranks; then test the best weights once, on one device."""
+    """Fits on all ranks, then tests the best weights once, on one device.
+
+    Code of the user's own that ``cfg`` names is trusted wherever this run is read back.
+    """
+    with trusting(cfg.get("trust")), trusting([] if cfg.resume else own_modules(plain(cfg))):
+        return _train_signalled(cfg, overrides)
+
+
+def _train_signalled(cfg: DictConfig, overrides: Sequence[str]) -> Run:
     started = time.monotonic()
     output.to_screen()
     with Signals() as signals:

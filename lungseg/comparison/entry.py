@@ -8,14 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from lungseg.comparison.table import CaseTable, read_cases
 from lungseg.config import transfer
 from lungseg.errors import UserError
 from lungseg.runs import Run
 
-SEEDLESS = ("seed", "run_dir", "resume", "traceback", "logger", "data.root", "data.workers", "data.pack")
+SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack")
 CURVES = ("val/dice", "val/loss", "train/loss_epoch")
 
 
@@ -109,7 +107,7 @@ def read_entry(folder: Path, tuned: bool = False) -> Entry:
         raise UserError(
             f"{run.splits_file}: is missing, and without it nobody knows what the run was trained on; restore it"
         )
-    return Entry(run, folder, read_cases(folder, tuned), flat(run.config()), read_manifest(run))
+    return Entry(run, folder, read_cases(folder, tuned), flat(run.saved_values()), read_manifest(run))
 
 
 def read_manifest(run: Run) -> dict[str, Any]:
@@ -119,7 +117,7 @@ def read_manifest(run: Run) -> dict[str, Any]:
     return content
 
 
-def flat(config: DictConfig) -> dict[str, Any]:
+def flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted keys -> plain values; a list is one value."""
     found: dict[str, Any] = {}
 
@@ -130,5 +128,5 @@ def flat(config: DictConfig) -> dict[str, Any]:
         else:
             found[prefix] = value
 
-    walk("", OmegaConf.to_container(config, resolve=False))
+    walk("", config)
     return found

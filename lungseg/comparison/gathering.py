@@ -83,7 +83,7 @@ def _of_run(run: Run, wanted: Wanted) -> Entry:
     for needed in (run.config_file, run.manifest_file, run.splits_file):
         if not needed.is_file():
             raise UserError(f"{run.path}: {needed.name} is missing: begun and not finished, or deleted half-way")
-    name = wanted.evaluation or f"{flat(run.config()).get('data.name')}-test"
+    name = wanted.evaluation or f"{flat(run.saved_values()).get('data.name')}-test"
     folder = run.path / "evaluation" / name
     if (folder / "cases.csv").is_file():
         return read_entry(folder, wanted.tuned)

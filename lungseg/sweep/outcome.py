@@ -77,8 +77,9 @@ def smaller(run_dir: Path, noted: Mapping[str, Any]) -> Words | None:
     run = Run(run_dir)
     if noted.get("shrunk") or not run.config_file.is_file():
         return None
-    config = run.config()
-    batch, added = int(config.data.batch_size), int(config.trainer.get("accumulate_grad_batches", 1))
-    if batch < 2:
+    config = run.saved_values()
+    batch = config.get("data", {}).get("batch_size")
+    added = config.get("trainer", {}).get("accumulate_grad_batches", 1)
+    if not isinstance(batch, int) or not isinstance(added, int) or batch < 2:
         return None
     return {"data.batch_size": str(batch // 2), "trainer.accumulate_grad_batches": str(added * 2)}

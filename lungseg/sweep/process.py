@@ -76,7 +76,7 @@ def words_now(part: Part, shrunk: Mapping[str, str] | None = None) -> list[str]:
 
 def _has(run: Run, shrunk: Mapping[str, str]) -> bool:
     """Whether the run was begun with the smaller batch."""
-    return str(run.config().data.batch_size) == shrunk["data.batch_size"]
+    return str(run.saved_values().get("data", {}).get("batch_size")) == shrunk["data.batch_size"]
 
 
 def run_process(
