@@ -19,7 +19,7 @@ from pathlib import Path
 from hardware import machine, save
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.record import record
-from lungseg.sweep.study import as_study
+from lungseg.sweep.study import Reading, as_study
 
 HERE = Path(__file__).resolve().parents[1]
 TINY = [
@@ -99,7 +99,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
         content = {"grid": {"seed": list(range(20))}}
-        study = record(as_study(content, Path("few.yaml"), "full", {}, Path("study"), checked=False), "again")
+        study = record(as_study(content, Path("few.yaml"), "full", {}, Path("study"), Reading(frozenset())), "again")
         Ledger(study).fill([trial.name for trial in study.trials], [])
         for turn in range(given.rounds + 1):
             for name, root in versions.items():

@@ -26,7 +26,7 @@ from lungseg.sweep import process
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.process import Stop
 from lungseg.sweep.record import record
-from lungseg.sweep.study import Study, as_study
+from lungseg.sweep.study import Reading, Study, as_study
 from lungseg.sweep.worker import Worker
 from storages import CHOICES, insert, storages
 
@@ -42,7 +42,7 @@ FILLED = 100  # rows that a study is begun with one by one; the others are put t
 
 def a_study(folder: Path, trials: int, storage: str | None) -> Study:
     content = {"grid": {"seed": list(range(trials))}, "storage": storage}
-    return as_study(content, Path("many.yaml"), "full", {}, folder, checked=False)
+    return as_study(content, Path("many.yaml"), "full", {}, folder, Reading(frozenset()))
 
 
 def filled(study: Study) -> Ledger:

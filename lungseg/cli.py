@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.config import compose, options, studies, suggestion
 from lungseg.errors import UsageError, UserError
+from lungseg.trust import trusting
 from lungseg.usage import explain
 
 HELP = """\
@@ -130,7 +131,13 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
 
 
 def _sweep(study: str | None, words: Sequence[str]) -> int:
-    """A study to work through, or something to do with one that was begun."""
+    """Works through a study, or does something with one that was begun, trusting what trust= names."""
+    trusted = [word.removeprefix("trust=") for word in words if word.startswith("trust=")]
+    with trusting(",".join(word.strip("[]") for word in trusted)):
+        return _sweep_trusted(study, [word for word in words if not word.startswith("trust=")])
+
+
+def _sweep_trusted(study: str | None, words: Sequence[str]) -> int:
     from lungseg.commands.sweep import join, retrain, status, sweep
 
     if study is None:
@@ -145,14 +152,20 @@ def _sweep(study: str | None, words: Sequence[str]) -> int:
             )
         values = _values(words[1:], example)
         count = _whole(key, values.pop(key, "auto" if study == "join" else "3"), 1 if study == "join" else 2)
-        for other in values:
+        settings = {} if study == "join" else {key: value for key, value in values.items() if _is_setting(key)}
+        for other in values.keys() - settings.keys():
             raise UsageError(f"{other}: sweep {study} takes only {key}=")
         if study == "join":
             return join(Path(words[0]), count)
-        return retrain(Path(words[0]), int(count))
+        return retrain(Path(words[0]), int(count), settings)
     values = _values(words, "size=small")
     out = values.pop("out", None)
     return sweep(Path(study), values.pop("size", "full"), values, Path(out) if out else None)
+
+
+def _is_setting(key: str) -> bool:
+    """Returns whether a key says where trials run, which a retraining may be told anew."""
+    return key.split(".")[0] in ("executor", "slots", "workers", "slurm", "ray", "resources")
 
 
 def _whole(key: str, value: str, least: int) -> int | str:

@@ -28,6 +28,10 @@ def start(run_dir: Path, *, name: str, project: str, group: str | None, config: 
     wanted = os.environ.get("WANDB_MODE", "online")
     if wanted == "disabled":
         return None
+    if _settings_of(run_dir):
+        log.info("W&B is left out: its settings here are %s, which came with the run; go to another folder",
+                 _settings_of(run_dir))  # fmt: skip
+        return None
     mode: Literal["online", "offline"] = "offline" if wanted in ("offline", "dryrun") or not _has_key() else "online"
     if mode == "online" and not _reachable():
         log.info("W&B's server at %s does not answer: logging offline", _server())
@@ -55,6 +59,13 @@ def start(run_dir: Path, *, name: str, project: str, group: str | None, config: 
     run.define_metric("*", step_metric="trainer/global_step")
     run.define_metric("val/*", step_metric="epoch")
     return run
+
+
+def _settings_of(run_dir: Path) -> Path | None:
+    """Returns W&B's settings file of this folder if it is a part of the run: entity and server are the reader's own."""
+    file = Path(os.environ.get("WANDB_DIR") or ".").absolute() / "wandb" / "settings"
+    inside = file.resolve().is_relative_to(run_dir.resolve())
+    return file if inside and file.exists() else None
 
 
 def finish(run: wandb.Run) -> None:

@@ -136,11 +136,11 @@ def tell_paths(values: Mapping[str, Any], keys: Collection[str], file: Path) -> 
             log.info("%s=%s is read, as %s says", key, path, file)
 
 
-def own_modules(values: Mapping[str, Any]) -> list[str]:
+def own_modules(values: Any, place: tuple[str, ...] = ()) -> list[str]:
     """Returns the modules of code that a user typed and that is not lungseg's, to be trusted when it is read back."""
     modules: list[str] = []
-    for where, key, value in _nodes(values, ()):
-        place = (*where, key)
-        if (key == "_target_" or (key in NAMES and slot_of(place))) and isinstance(value, str):
-            modules += [] if is_allowed(place, value) else modules_of(value)
+    for where, key, value in _nodes(values, place):
+        full = (*where, key)
+        if (key == "_target_" or (key in NAMES and slot_of(full))) and isinstance(value, str):
+            modules += [] if is_allowed(full, value) else modules_of(value)
     return list(dict.fromkeys(modules))

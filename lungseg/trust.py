@@ -96,7 +96,7 @@ def _is_module(name: str) -> bool:
 
 
 def _require_modules(given: Any, key: str) -> list[str]:
-    words = [] if given is None else given.split(",") if isinstance(given, str) else list(given)
+    words = [] if given is None else given.strip("[]").split(",") if isinstance(given, str) else list(given)
     names = [str(word).strip() for word in words]
     for name in names:
         if not name and isinstance(given, str):

@@ -17,7 +17,8 @@ from lungseg.sweep.process import alone, finished
 from lungseg.sweep.record import record, recorded
 from lungseg.sweep.row import Row
 from lungseg.sweep.settings import OF_SEARCH, Settings
-from lungseg.sweep.study import Study, as_study
+from lungseg.sweep.study import Reading, Study, as_study
+from lungseg.trust import trust_words
 
 log = logging.getLogger("lungseg")
 
@@ -48,7 +49,8 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
         log.info("%sbest%s      %s: %s", "" if by else "\n", by, best[0].name, said)
         log.info("train it  python train.py --config-dir %s experiment=best", shlex.quote(str(path.parents[1])))
         retrained = _retrained(study, best[0], words, seeds) if seeds else None
-    command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), "seeds=3"]) if best else None
+    again_by = ["lungseg", "sweep", "retrain", str(study.folder), "seeds=3", *trust_words()]
+    command = shlex.join(again_by) if best else None
     written = write_search(study, ledger, rows, retrained or _earlier(study, best), command)
     repeated = [folder] if (folder := _folder(study, best)).is_dir() else []
     shown = best[1:] if repeated else best  # a test between a run and its own repetition would compare luck with luck
@@ -63,10 +65,10 @@ def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> di
         "grid": {"seed": [NEW_SEEDS + n for n in range(seeds)]},
         **{key: value for key, value in kept.items() if value != getattr(Settings(), key)},
     }
-    again = as_study(content, study.file, "full", {}, _folder(study, [best]))
+    again = as_study(content, study.file, "full", {}, _folder(study, [best]), Reading(study.typed, composed=True))
     log.info("")
     with alone(again.folder):
-        command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), f"seeds={seeds}"])
+        command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), f"seeds={seeds}", *trust_words()])
         again = record(again, command)
         lead(again, command)
     return _scores(study, best, again)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.sweep.executors.queue import jobs_of
+from lungseg.sweep.file_values import typed_modules
 from lungseg.sweep.lead import handled, lead, leaders, workers
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.live import table
@@ -20,12 +21,21 @@ from lungseg.sweep.process import Stop, alone
 from lungseg.sweep.record import command_of, record, recorded
 from lungseg.sweep.row import Row
 from lungseg.sweep.study import Study, read_study
+from lungseg.trust import trust_words, trusting
 
 log = logging.getLogger("lungseg")
 
 
 def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> int:
-    """0 where all trials are finished but those without published weights, which are named; 1 where one failed."""
+    """Returns 0 where all trials are finished but those without published weights, which are named, else 1.
+
+    Code of the user's own that the command line names is trusted in all trials.
+    """
+    with trusting(typed_modules(given or {})):
+        return _sweep(file, size, given, out)
+
+
+def _sweep(file: Path, size: str, given: Words | None, out: Path | None) -> int:
     study = read_study(file, size, given, out)
     command = command_of(study, out)
     with nothing_half_begun(study.folder), alone(study.folder):
@@ -83,9 +93,9 @@ def _finished(study: Study, rows: Sequence[Row]) -> int:
     return sum(row.state == "finished" and row.name not in steps for row in rows)
 
 
-def retrain(folder: Path, seeds: int) -> int:
-    """The best of a search that has ended, with new seeds; then its page again."""
-    study, command = recorded(folder)
+def retrain(folder: Path, seeds: int, typed: Words | None = None) -> int:
+    """Trains the best of a search that has ended with new seeds, then makes its page again; ``typed``: settings."""
+    study, command = recorded(folder, more=typed or {})
     if study.space is None:
         raise UserError(
             f"{folder}: is a grid, in which every trial is what it is; only a search's best is trained again"
@@ -101,7 +111,7 @@ def retrain(folder: Path, seeds: int) -> int:
 
 def join(folder: Path, slots: Any = "auto") -> int:
     """Work at a study that somebody else leads."""
-    from lungseg.sweep.joining import quiet, work
+    from lungseg.sweep.joining import Help, quiet, work
 
     stop, taken, asked = Stop(), [], []
 
@@ -115,7 +125,7 @@ def join(folder: Path, slots: Any = "auto") -> int:
 
     print(f"helping at {folder}; Ctrl-C once: what runs here is finished; twice: it is saved and stopped", flush=True)
     with handled(act):
-        work(folder, count=slots, stop=stop, said=said)
+        work(folder, Help(slots=slots), stop, said)
     why = "nothing more is to be taken" if not stop.soon.is_set() else "stopped" if asked else "all were asked to stop"
     print(f"{len(taken)} trial{'s' if len(taken) != 1 else ''} taken here; {why}")
     return 130 if stop.soon.is_set() and stop.now.is_set() else 0
@@ -147,7 +157,7 @@ def status(folders: Sequence[Path]) -> int:
         _failures(study, rows)
         page = place / "comparison" / "comparison.html"
         if there or led:
-            print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}")
+            print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place), *trust_words()])}")
         elif ledger.over() and page.exists() and not any(row.state == "failed" for row in rows):
             print(f"page      {shlex.quote(str(page))}")
         else:

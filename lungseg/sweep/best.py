@@ -7,11 +7,11 @@ from typing import Any
 
 import optuna
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.importance import PedAnovaImportanceEvaluator
 
 from lungseg.config import CONF
 from lungseg.files import write_atomically, write_json
+from lungseg.sweep.file_values import word_value
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.row import Row
 from lungseg.sweep.settings import Objective
@@ -87,7 +87,6 @@ def write_experiment(folder: Path, name: str, words: Mapping[str, str], about: s
     """An ``experiment/*.yaml`` that ``train.py --config-dir`` takes: choices of groups, then keys."""
     choices: list[dict[str, str]] = []
     keys: dict[str, Any] = {}
-    parser = OverridesParser.create()
     for key, value in words.items():
         if key in NOT_KEPT:
             continue
@@ -98,27 +97,13 @@ def write_experiment(folder: Path, name: str, words: Mapping[str, str], about: s
         place = keys
         for part in outer:
             place = place.setdefault(part, {})
-        place[last] = _plain(parser.parse_override(f"{key}={value}").value())
+        place[last] = word_value(key, value, about)
     content = {**({"defaults": choices} if choices else {}), **keys}
     path = folder / "experiment" / f"{name}.yaml"
     write_atomically(path, f"# @package _global_\n# {about}\n" + yaml.safe_dump(content, sort_keys=False))
     return path
 
 
-def _plain(value: Any) -> Any:
-    """Hydra's quoted strings as strings."""
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(_plain(key)): _plain(one) for key, one in value.items()}
-    return getattr(value, "text", value)
-
-
 def plain_words(words: Mapping[str, str]) -> dict[str, Any]:
     """As a YAML would have them, from what Hydra reads on a command line."""
-    parser = OverridesParser.create()
-    return {
-        key: _plain(parser.parse_override(f"{key}={value}").value())
-        for key, value in words.items()
-        if key not in NOT_KEPT
-    }
+    return {key: word_value(key, value, "the search") for key, value in words.items() if key not in NOT_KEPT}

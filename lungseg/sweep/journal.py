@@ -7,8 +7,11 @@ import random
 import time
 from typing import IO, Any
 
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import get_lock_file
+
+from lungseg.errors import UserError
 
 GRACE = 30.0  # seconds after which the holder of a lock is taken for dead
 
@@ -63,6 +66,21 @@ class SafeJournal(JournalFileBackend):
                 with contextlib.suppress(OSError):
                     file.truncate(end)
                 raise
+
+
+class CheckedJournalStorage(JournalStorage):
+    """Refuses a journal that no study has written, in one line."""
+
+    def _sync_with_backend(self) -> None:
+        try:
+            super()._sync_with_backend()
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, RecursionError) as error:
+            place = getattr(self._backend, "_file_path", "the journal")
+            reason = " ".join(str(error).split())[:80]
+            raise UserError(
+                f"{place}: damaged, or written by something else ({type(error).__name__}: {reason}); restore it, or "
+                "begin the study anew with another out=FOLDER"
+            ) from None
 
 
 def _drop_half_a_line(file: IO[bytes]) -> int:

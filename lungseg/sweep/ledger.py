@@ -17,7 +17,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lungseg.sweep.plan import Words
-from lungseg.sweep.row import NEVER, Row, closed, name_of, row_curve
+from lungseg.sweep.row import NEVER, Row, closed, name_of, row_curve, words_of
 from lungseg.sweep.rows import LIVE, Rows
 from lungseg.sweep.settings import Budget
 from lungseg.sweep.study import Study
@@ -124,12 +124,14 @@ class Ledger(Rows):
 
     def words(self, row: Row) -> Words | None:
         """What the search has chosen for a trial; None for one that a search did not make."""
-        space, known = self.study.space, self.noted(row)
+        space = self.study.space
         if space is None or row.name in {trial.name for trial in self.study.trials}:
             return None
-        if "words" not in known:  # its first worker died at once
+        words = words_of(self._trial(row))
+        if words is None:  # its first worker died at once
             self._suggest(row.trial_id)
-        return dict(self.noted(row)["words"])
+            words = words_of(self._trial(row))
+        return words
 
     def _suggest(self, trial_id: int) -> None:
         space = self.study.space

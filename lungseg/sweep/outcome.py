@@ -9,6 +9,7 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.runs import Run
+from lungseg.safe_yaml import shown
 from lungseg.sweep.plan import Words
 from lungseg.sweep.settings import Objective
 
@@ -70,6 +71,21 @@ def _row(run: Run, epoch: Any) -> Mapping[str, str]:
     except (OSError, KeyError, csv.Error) as error:
         raise UserError(f"{run.metrics_file}: cannot be read ({error}); restore it, or run the trial again") from None
     return {}
+
+
+def shrunk_words(noted: Mapping[str, Any]) -> Words | None:
+    """Returns what a smaller batch set in an earlier attempt, as the storage has it; anything else there is refused."""
+    words = noted.get("shrunk")
+    if words is None:
+        return None
+    known = {"data.batch_size", "trainer.accumulate_grad_batches"}
+    if (
+        not isinstance(words, dict)
+        or set(words) != known
+        or not all(str(value).isdecimal() for value in words.values())
+    ):
+        raise UserError(f"the study's storage says shrunk={shown(words)}, which no sweep has written; do not use it")
+    return {key: str(value) for key, value in words.items()}
 
 
 def smaller(run_dir: Path, noted: Mapping[str, Any]) -> Words | None:

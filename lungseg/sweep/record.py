@@ -13,8 +13,10 @@ from lungseg.errors import UserError
 from lungseg.files import write_atomically
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
+from lungseg.sweep.plan import Words
 from lungseg.sweep.process import finished
-from lungseg.sweep.study import Study, as_study
+from lungseg.sweep.study import Reading, Study, as_study
+from lungseg.trust import trust_words
 
 FILE = "study.json"
 STOP = "stop"  # a file that asks all workers to stop
@@ -22,7 +24,7 @@ STOP = "stop"  # a file that asks all workers to stop
 
 def command_of(study: Study, out: Path | None) -> str:
     """What began the study, and goes on with it."""
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items())]
+    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items()), *trust_words()]
     return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
 
 
@@ -54,8 +56,12 @@ def record(study: Study, command: str) -> Study:
     return replace(study, id=str(content["id"]))
 
 
-def recorded(folder: Path) -> tuple[Study, str]:
-    """The study that works in ``folder``, and the command that began it; paths hold from where that was given."""
+def recorded(folder: Path, typed: Words | None = None, more: Words | None = None) -> tuple[Study, str]:
+    """Returns the study that works in ``folder``, and the command that began it; paths hold from where that was given.
+
+    ``typed``: words that the user, or the leader that sent this process, said itself, so that they need no check.
+    ``more``: further ones. None of both: the study is only looked at, and nothing of it may be run.
+    """
     path = folder / FILE
     try:
         content: dict[str, Any] = json.loads(path.read_text())
@@ -65,7 +71,9 @@ def recorded(folder: Path) -> tuple[Study, str]:
             )
         os.chdir(content["directory"])
         where, size, given = Path(content["folder"]), content["size"], content["given"]
-        study = as_study(content["content"], Path(content["study"]), size, given, where, checked=False)
+        said = {key for key, value in (typed or {}).items() if given.get(key) == value} | set(more or {})
+        reading = Reading(None if typed is None and more is None else frozenset(said))
+        study = as_study(content["content"], Path(content["study"]), size, {**given, **(more or {})}, where, reading)
         return replace(study, about=content["about"], id=content["id"]), content["command"]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
@@ -102,7 +110,7 @@ def _require_same_search(path: Path, study: Study) -> None:
     if study.space is None or not path.is_file():
         return
     before = json.loads(path.read_text())
-    old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, checked=False)
+    old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, Reading(None))
     for name, then, now in (
         ("search", old.space and old.space.parameters, study.space.parameters),
         ("base", _fixed(old), _fixed(study)),

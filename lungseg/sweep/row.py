@@ -6,6 +6,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lungseg.errors import UserError
+from lungseg.safe_yaml import shown
+
 NEVER = ("surplus", "taken out")  # ends of rows that count for nothing
 ENDED = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
@@ -37,10 +40,35 @@ def name_of(trial: FrozenTrial) -> str:
 def closed(trial: FrozenTrial) -> bool:
     """A row that was given back, or never counted."""
     ended = trial.user_attrs.get("ended")
+    if ended is not None and not (isinstance(ended, list) and len(ended) == 2 and isinstance(ended[0], str)):
+        raise _unwritten(trial, f"ended is {shown(ended)}")
     return trial.state == TrialState.FAIL and (ended is None or ended[0] in NEVER)
 
 
 def as_row(trial: FrozenTrial) -> Row:
+    """Returns a trial of the storage as a study sees it; one that no sweep can have written is refused."""
+    try:
+        return _as_row(trial)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise _unwritten(trial, str(error)) from None
+
+
+def words_of(trial: FrozenTrial) -> dict[str, str] | None:
+    """Returns what a search has chosen for a trial, None where it has not yet."""
+    words = trial.user_attrs.get("words")
+    if words is not None and not (isinstance(words, dict) and all(isinstance(word, str) for word in words.values())):
+        raise _unwritten(trial, f"words is {shown(words)}")
+    return words
+
+
+def _unwritten(trial: FrozenTrial, why: str) -> UserError:
+    return UserError(
+        f"the study's storage holds trial {trial.number}, which no sweep has written ({why}); restore it, or "
+        "begin the study anew with another out=FOLDER"
+    )
+
+
+def _as_row(trial: FrozenTrial) -> Row:
     attrs = trial.user_attrs
     state, reason = ENDED.get(trial.state, trial.state.name.lower()), ""
     if "ended" in attrs and trial.state == TrialState.FAIL:

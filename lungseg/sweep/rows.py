@@ -76,7 +76,10 @@ class Rows:
             self._call(partial(self.storage.set_trial_user_attr, row.trial_id, key, value))
 
     def noted(self, row: Row) -> Mapping[str, Any]:
-        return dict(self._call(lambda: self.storage.get_trial(row.trial_id)).user_attrs)
+        return dict(self._trial(row).user_attrs)
+
+    def _trial(self, row: Row) -> FrozenTrial:
+        return self._call(lambda: self.storage.get_trial(row.trial_id))
 
     def _enqueue(self, name: str) -> None:
         template = create_trial(state=TrialState.WAITING, user_attrs={"name": name})

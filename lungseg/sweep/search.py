@@ -8,6 +8,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
+from lungseg.sweep.cmaes import SafeCmaEsSampler
 from lungseg.sweep.settings import Settings
 
 FIRST_EPOCHS = 2  # that every trial gets
@@ -19,7 +20,7 @@ def make_sampler(settings: Settings, worker: str) -> BaseSampler:
     if settings.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     if settings.sampler == "cmaes":
-        return optuna.samplers.CmaEsSampler(seed=seed)
+        return SafeCmaEsSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of group, which keeps conditional parameters apart
         return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True, group=True)

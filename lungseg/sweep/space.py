@@ -26,6 +26,16 @@ class Parameter:
     distribution: BaseDistribution
     when: dict[str, list[str]]  # as words
 
+    def holds(self, word: str) -> bool:
+        """Returns whether a value, as a word, is one that the search may choose."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return word in self.distribution.choices
+        assert isinstance(self.distribution, FloatDistribution | IntDistribution)
+        try:
+            return self.distribution.low <= float(word) <= self.distribution.high
+        except ValueError:
+            return False
+
     def asked(self, chosen: Mapping[str, str]) -> bool:
         return all(chosen.get(key) in values for key, values in self.when.items())
 

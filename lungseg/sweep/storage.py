@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from lungseg.errors import UserError
-from lungseg.sweep.journal import SafeJournal
+from lungseg.sweep.journal import CheckedJournalStorage, SafeJournal
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +38,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
         warnings.simplefilter("ignore")  # Optuna's journal calls itself experimental
         if url is None:
             folder.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(SafeJournal(str(folder / JOURNAL)))
+            return CheckedJournalStorage(SafeJournal(str(folder / JOURNAL)))
         return _database(url)
 
 

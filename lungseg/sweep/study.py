@@ -7,20 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lungseg.config import studies, suggestion
 from lungseg.errors import UsageError, UserError
+from lungseg.safe_yaml import read_yaml, shown
 from lungseg.sweep.check import Checker, require_executor
+from lungseg.sweep.file_values import require_safe_settings, require_safe_words, word_value
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, read_settings
 from lungseg.sweep.space import Space, read_space
 from lungseg.sweep.trial import Part, Trial
 
-KEPT_BACK = {"run_dir": "out=FOLDER says where all runs lie", "resume": "what was stopped goes on by itself"}
+KEPT_BACK = {
+    "run_dir": "out=FOLDER says where all runs lie",
+    "resume": "what was stopped goes on by itself",
+    "trust": "it is said on the command line of lungseg sweep alone",
+}
+NAME = re.compile(r"\w[\w .+-]*")  # of a trial: it names folders
 RESERVED = ("logs", "comparison", "workers", "locks", "experiment", "retrained")  # what else lies in a study's folder
 
 
@@ -38,6 +41,7 @@ class Study:
     base: Words
     content: dict[str, Any]  # the YAML
     given: Words
+    typed: frozenset[str] = frozenset()  # keys that were said on this command line, and not read from a file
     id: str = "study"  # its name in a storage that it shares with others
 
     @property
@@ -56,6 +60,14 @@ class Study:
         for trial in self.trials:
             if trial.name == name:
                 return trial
+        if self.space is None or not NAME.fullmatch(name):
+            raise UserError(f"{self.folder}: its storage holds a trial {shown(name)}, which the study does not have")
+        for key, word in (words or {}).items():
+            if not any(one.key == key and one.holds(word) for one in self.space.parameters):
+                raise UserError(
+                    f"{self.folder}: its storage chose {shown(key)}={shown(word)} for {name}, which the search does "
+                    "not have; do not use this study, or begin it anew with another out=FOLDER"
+                )
         return self.sought(name, words or {})
 
     def sought(self, name: str, chosen: Words) -> Trial:
@@ -68,15 +80,31 @@ class Study:
 
 def read_study(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> Study:
     """``given`` are settings, and overrides for all trials; one that names an axis chooses among its options."""
-    return as_study(_content(file), file, size, dict(given or {}), out)
+    words = dict(given or {})
+    return as_study(_content(file), file, size, words, out, Reading(frozenset(words), composed=True))
 
 
-def as_study(
-    content: dict[str, Any], file: Path, size: str, given: Words, out: Path | None, checked: bool = True
-) -> Study:
-    """``checked``: that every trial composes and the executor is there; not needed where that is known already."""
+@dataclass(frozen=True)
+class Reading:
+    """Says what is to be done with a study, and so what is checked of it.
+
+    ``typed``: keys that were said on this command line; all else must pass as what a stranger may have written. None
+    where nothing is going to be run. ``composed``: every trial composes and the executor is there.
+    """
+
+    typed: frozenset[str] | None
+    composed: bool = False
+
+
+def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: Path | None, reading: Reading) -> Study:
+    """Returns the study that ``content`` describes at one size, changed by the words of a command line."""
     plan = as_plan(content, size, file)
+    typed, checked = reading.typed, reading.composed
     own = {key: value for key, value in given.items() if key.split(".")[0] in SETTINGS and key not in plan.grid}
+    if typed is not None:
+        for place, part in plan.settings.items():
+            require_safe_settings(part, typed, f"{file}: {place}")
+        _require_safe_given(own, typed, file)
     settings = read_settings(plan.settings, own, file)
     folder = out or Path("studies") / f"{file.stem}-{size}"
     grid, rest = narrowed(plan.grid, {key: value for key, value in given.items() if key not in own}, file)
@@ -89,8 +117,10 @@ def as_study(
                            file)  # fmt: skip
     if space is not None and settings.budget.trials is None and settings.budget.hours is None:
         raise UserError(f"{file}: a search needs an end; say budget: {{trials: 50}}, or hours")
-    study = Study(file, size, plan.about, folder, [], settings, space, plan.base, content, given)
+    study = Study(file, size, plan.about, folder, [], settings, space, plan.base, content, given, typed or frozenset())
     trials = _of_search(plan, study) if space is not None else _of_grid(plan, study)
+    if typed is not None:
+        _require_safe_trials(trials, study, typed)
     if checked:
         require_executor(settings.executor)
         checker = Checker(file, size, settings.executor)
@@ -101,6 +131,30 @@ def as_study(
         for corner in space.corners():
             _check_corner(checker, study, corner)
     return study
+
+
+def _require_safe_given(own: Words, typed: frozenset[str], file: Path) -> None:
+    """Checks settings that a study's record calls typed, and that were not typed here."""
+    nested: dict[str, Any] = {}
+    for key, value in ((key, value) for key, value in own.items() if key not in typed):
+        first, _, rest = key.partition(".")
+        content = word_value(key, value, str(file))
+        if rest:
+            nested.setdefault(first, {})[rest] = content
+        else:
+            nested[first] = content
+    require_safe_settings(nested, typed, f"{file}: ")
+
+
+def _require_safe_trials(trials: Sequence[Trial], study: Study, typed: frozenset[str]) -> None:
+    for trial in trials:
+        for part in trial.parts:
+            require_safe_words(part.overrides, typed, str(study.file))
+    if study.space is not None:
+        require_safe_words(study.base, typed, str(study.file))
+        for one in study.space.parameters:
+            for word in getattr(one.distribution, "choices", ["0"]):
+                require_safe_words({one.key: word}, typed, str(study.file))
 
 
 def _check_corner(checker: Checker, study: Study, corner: Words) -> None:
@@ -160,10 +214,7 @@ def _content(file: Path) -> dict[str, Any]:
         there = studies()
         listed = f"there are {', '.join(there)}" if there else "expected a study, for example sweeps/pretraining.yaml"
         raise UsageError(f"{file}: no such file; {listed}{suggestion(str(file), there)}")
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{file}: not readable as YAML ({' '.join(str(error).split())}); mend it there") from None
+    content = read_yaml(file, "mend it there")
     if not isinstance(content, dict):
         raise UserError(f"{file}: is no mapping; expected a study with grid, as sweeps/pretraining.yaml is one")
     return {str(key): value for key, value in content.items()}

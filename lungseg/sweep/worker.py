@@ -10,7 +10,7 @@ from typing import Any
 from lungseg.errors import UserError
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.logs import last_lines, log_of
-from lungseg.sweep.outcome import MEMORY, full, how_it_ended, smaller, values_of
+from lungseg.sweep.outcome import MEMORY, full, how_it_ended, shrunk_words, smaller, values_of
 from lungseg.sweep.process import Stop, finished, held, run_process, words_now
 from lungseg.sweep.record import asked_to_stop
 from lungseg.sweep.report import REPORT
@@ -139,7 +139,7 @@ class Worker:
     def _part(self, row: Row, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
         """Run it, unless that is done already; ``how_it_ended``."""
         part, folder = trial.parts[number], self.study.folder
-        shrunk = self.ledger.noted(row).get("shrunk")
+        shrunk = shrunk_words(self.ledger.noted(row))
         path = log_of(folder, part)
         start = path.stat().st_size if path.exists() else 0
         with held(folder, part.name, self.stop) as lock:

@@ -14,7 +14,7 @@ from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.live import Live
 from lungseg.sweep.plan import Words
 from lungseg.sweep.signs import Sign
-from lungseg.sweep.study import as_study
+from lungseg.sweep.study import Reading, as_study
 from sweep.pretend import end, epochs, start, until
 
 SLOW = "trainer.save_every_minutes: 0.3"
@@ -34,7 +34,7 @@ def said_by(capsys, *words):
 def made(grid):
     """A study that nobody leads, and its ledger."""
     content = {"grid": grid, "base": Words()}
-    found = as_study(content, Path("mine.yaml"), "full", {}, None, checked=False)
+    found = as_study(content, Path("mine.yaml"), "full", {}, None, Reading(None))
     ledger = Ledger(found, "here")
     ledger.fill([trial.name for trial in found.trials], [])
     return found, ledger

@@ -1,12 +1,14 @@
 """SLURM's queue, as far as it concerns a study, and how a job ended."""
 
 import getpass
+import io
 import pickle
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from lungseg.sweep.study import Study
 
@@ -69,15 +71,22 @@ def counted(states: Sequence[str]) -> str:
     return ", ".join(f"{count} {state}" for state, count in Counter(named).most_common())
 
 
+class _PlainReader(pickle.Unpickler):
+    """Reads text and None, which is all that submitit writes here; a file in its place that names code is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} is no text")
+
+
 def how_it_ended(folder: Path, job: str) -> str | None:
     """Why a job of submitit's did not end in good order; None where it did."""
     said = "it said nothing; was it cancelled?"
     try:
-        how, result = pickle.loads((folder / f"{job}_0_result.pkl").read_bytes())
+        how, result = _PlainReader(io.BytesIO((folder / f"{job}_0_result.pkl").read_bytes())).load()
         if how == "success":
             return None
         said = str(result)
-    except (OSError, ValueError, TypeError, EOFError, pickle.UnpicklingError):
+    except (OSError, ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError, pickle.UnpicklingError):
         log = folder / f"{job}_0_log.err"
         said = log.read_text(errors="replace") if log.exists() and log.stat().st_size else said
     return (said.strip() or "it said nothing").splitlines()[-1]

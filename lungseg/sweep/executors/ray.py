@@ -8,7 +8,7 @@ from typing import Any
 
 from lungseg.cores import SHARE
 from lungseg.errors import UserError
-from lungseg.sweep.joining import work
+from lungseg.sweep.joining import Help, Typed, typed_by, work
 from lungseg.sweep.study import Study
 
 log = logging.getLogger("lungseg")
@@ -17,12 +17,12 @@ FAILURES = 3  # of workers' own making, after which the study ends; a machine th
 LEAVING = 15  # seconds that workers have to see that all is done
 
 
-def _work(folder: str, cpus: int) -> None:
+def _work(folder: str, cpus: int, typed: Typed) -> None:
     """Ray keeps SIGINT from its workers; a trial that inherited this could not be asked to save itself."""
     signal.signal(signal.SIGINT, lambda number, frame: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ[SHARE] = str(cpus)
-    work(Path(folder), "ray", 1)
+    work(Path(folder), Help("ray", 1), typed=typed)
 
 
 class Ray:
@@ -62,7 +62,8 @@ class Ray:
         self._look()
         for _ in range(min(self.study.settings.workers, waiting) - len(self._tasks)):
             options, group = self._options()
-            task = self._task.options(**options).remote(str(self.study.folder.resolve()), self._cpus)
+            told = (str(self.study.folder.resolve()), self._cpus, typed_by(self.study))
+            task = self._task.options(**options).remote(*told)
             self._tasks[task] = group
 
     def _options(self) -> tuple[dict[str, Any], Any]:

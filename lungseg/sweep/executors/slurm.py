@@ -15,7 +15,7 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.sweep.executors.queue import Queue, how_it_ended
-from lungseg.sweep.joining import work
+from lungseg.sweep.joining import Help, Typed, typed_by, work
 from lungseg.sweep.process import GRACE, Stop
 from lungseg.sweep.signs import alive
 from lungseg.sweep.study import Study
@@ -35,13 +35,14 @@ class Job:
 
     folder: Path
     most: int | None
+    typed: Typed
     stop: Stop = field(default_factory=Stop, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "most": self.most}
+        return {"folder": self.folder, "most": self.most, "typed": self.typed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.folder, self.most, self.stop = state["folder"], state["most"], Stop()
+        self.folder, self.most, self.typed, self.stop = state["folder"], state["most"], state["typed"], Stop()
 
     def __call__(self) -> None:
         told = []
@@ -51,7 +52,7 @@ class Job:
             self.stop.at_least("now")
 
         signal.signal(signal.SIGTERM, give_way)
-        work(self.folder, "slurm", 1, self.most, self.stop)
+        work(self.folder, Help("slurm", 1, self.most), self.stop, typed=self.typed)
         if told:  # by a preemption, after which SLURM queues only what has not ended; or by scancel
             time.sleep(GRACE)
 
@@ -61,7 +62,7 @@ class Job:
 
         self.stop.at_least("now")
         self.stop.idle.wait(WARNING)
-        return submitit.helpers.DelayedSubmission(Job(self.folder, self.most))
+        return submitit.helpers.DelayedSubmission(Job(self.folder, self.most, self.typed))
 
 
 class Slurm:
@@ -122,7 +123,7 @@ class Slurm:
         most, folder = 1 if self.mode == "trials" else None, self.study.folder.resolve()
         try:
             with contextlib.redirect_stderr(io.StringIO()), self._submitit.batch():
-                new = [self._submitit.submit(Job(folder, most)) for _ in range(missing)]
+                new = [self._submitit.submit(Job(folder, most, typed_by(self.study))) for _ in range(missing)]
         except (RuntimeError, OSError) as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0].removeprefix("sbatch: error: ")
             if not self._own:

@@ -1,0 +1,106 @@
+"""Refuses what a study's file may not say: code to run, the reader's environment, commands for a cluster's shell."""
+
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from lungseg.config import CONF
+from lungseg.errors import UserError
+from lungseg.safe_yaml import shown
+from lungseg.saved_config import own_modules, require_known_code, require_plain
+from lungseg.sweep.plan import Words
+
+KEY = re.compile(r"[+~]{0,2}[A-Za-z_]\w*(\.\w+)*", re.ASCII)
+COMMAND_LINE = "say it on the command line, if you mean it"
+SLURM = (  # sbatch's options that choose machines, time and names, and nothing that a shell would run
+    *("mode", "name", "partition", "time", "timeout_min", "mem", "mem_gb", "mem_per_cpu", "mem_per_gpu", "account"),
+    *("cpus_per_task", "cpus_per_gpu", "gpus_per_node", "gpus_per_task", "gres", "gpus", "qos", "constraint"),
+    *("reservation", "nodelist", "exclude", "nodes", "ntasks_per_node", "exclusive", "comment", "nice", "licenses"),
+    *("array_parallelism", "signal_delay_s", "stderr_to_stdout", "begin", "deadline", "clusters", "requeue", "cluster"),
+)
+PLAIN = re.compile(r"[\w.,:@%+=/*() -]*")  # of a value for sbatch: one line, nothing that a shell takes apart
+RAY = ("auto", "local")  # any other cluster sends objects that are unpickled here
+DATABASES = re.compile(r"(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?)://")
+
+
+def require_safe_words(words: Words, typed: Collection[str], said: str) -> None:
+    """Refuses overrides for train.py that a stranger may have written; the keys of ``typed`` were said by the user."""
+    for key, value in words.items():
+        if key not in typed:
+            _require_safe_word(key, value, said)
+
+
+@cache
+def _require_safe_word(key: str, value: str, said: str) -> None:
+    """Checks each word once: the trials of a grid share most of them."""
+    if not KEY.fullmatch(key):
+        raise UserError(f"{said}: {shown(key)} is no key of train.py; take it out")
+    place = tuple(key.lstrip("+~").split("."))
+    if place[0] == "hydra":
+        raise UserError(f"{said}: {key}: a study's file does not configure Hydra; {COMMAND_LINE}")
+    if len(place) == 1 and (CONF / place[0]).is_dir():
+        _require_option(place[0], value, said)
+        return
+    content = word_value(key, value, said)
+    require_plain(content, said, place)
+    require_known_code(content, said, place)
+
+
+def _require_option(group: str, value: str, said: str) -> None:
+    """Refuses a path in place of a name: Hydra would read any YAML file of this machine."""
+    if not re.fullmatch(r"[\w-]+", value.strip("\"'")):
+        raise UserError(f"{said}: {group}={shown(value)}: expected the name of an option of conf/{group}")
+
+
+def word_value(key: str, value: str, said: str) -> Any:
+    """Returns the plain value of an override, as Hydra's own parser reads it."""
+    try:
+        override = OverridesParser.create().parse_override(f"{key.lstrip('+~')}={value}")
+    except HydraException:
+        raise UserError(f"{said}: {key}: the value {shown(value)} cannot be read; put it into quotes") from None
+    if override.is_sweep_override():
+        raise UserError(f"{said}: {key}={shown(value)}: several values; make them an axis of grid")
+    return plain_value(override.value())
+
+
+def plain_value(value: Any) -> Any:
+    """Returns Hydra's quoted strings as strings."""
+    if isinstance(value, list):
+        return [plain_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(plain_value(key)): plain_value(item) for key, item in value.items()}
+    return getattr(value, "text", value)
+
+
+def typed_modules(given: Words) -> list[str]:
+    """Returns the modules of the user's own code that a command line names."""
+    modules: list[str] = []
+    for key, value in given.items():
+        if "_target_" in key or "arch" in key or "_target_" in value:
+            modules += own_modules(word_value(key, value, "the command line"), tuple(key.lstrip("+~").split(".")))
+    return list(dict.fromkeys(modules))
+
+
+def require_safe_settings(settings: Mapping[str, Any], typed: Collection[str], said: str) -> None:
+    """Refuses what would run commands on a cluster, or take objects from a place that the file chooses."""
+    for key, value in _mapping(settings.get("slurm")).items():
+        if f"slurm.{key}" in typed or "slurm" in typed:
+            continue
+        if key not in SLURM:
+            raise UserError(f"{said}slurm.{shown(key)}: is not taken from a study's file; {COMMAND_LINE}")
+        if not isinstance(value, str | int | float | bool | None) or not PLAIN.fullmatch(str(value)):
+            raise UserError(f"{said}slurm.{key} is {shown(value)}; expected one plain word; {COMMAND_LINE}")
+    for key, value in _mapping(settings.get("ray")).items():
+        if f"ray.{key}" not in typed and "ray" not in typed and value not in RAY:
+            raise UserError(f"{said}ray.{shown(key)} is {shown(value)}; expected {' or '.join(RAY)}; {COMMAND_LINE}")
+    storage = settings.get("storage")
+    if storage is not None and "storage" not in typed and not DATABASES.match(str(storage)):
+        raise UserError(f"{said}storage is {shown(storage)}; expected sqlite, postgresql or mysql; {COMMAND_LINE}")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
