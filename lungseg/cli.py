@@ -44,7 +44,7 @@ KEY is an axis of a grid, of which a part is run (arm=scratch,frozen seed=0); a 
 or how the study is worked through: executor=local|slurm|ray, slots, workers, resources.gpus, resources.cpus, slurm.KEY,
 ray.address, retries, shrink, storage, heartbeat, objective; of a search: budget.trials, budget.hours, sampler,
 sampler_seed, pruner, seeds, folds, retrain. All of them, and what a study's YAML holds: docs/studies.md;
-clusters: docs/cluster.md."""
+clusters: docs/cluster.md. trust=my_package.module: where the study names code of your own (or LUNGSEG_TRUST)."""
 
 OUT = {"check": "checks", "audit": "audits", "split": "splits"}
 

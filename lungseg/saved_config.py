@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,12 @@ FETCHING = {  # keys that make a library load from, or send to, a place that the
 }
 ENCODER = re.compile(r"[\w.+-]+")  # no "hf-hub:..." and no path, which timm would load from
 INTERPOLATION = "${"
+INSTANTIATE: dict[str, Callable[[Any], bool]] = {  # Hydra's own keys beside _target_, and what they may hold
+    "_partial_": lambda value: isinstance(value, bool),
+    "_recursive_": lambda value: isinstance(value, bool),
+    "_args_": lambda value: isinstance(value, list),
+    "_convert_": lambda value: value in ("none", "partial", "object", "all"),
+}
 
 
 def read_saved_values(path: Path) -> dict[str, Any]:
@@ -85,11 +91,9 @@ def require_known_code(values: Any, said: str, place: tuple[str, ...] = ()) -> N
         name = dotted(full)
         if key == "_target_" or (key in NAMES and slot_of(full)):
             _require_target(full, value, said)
-        elif (key == "_partial_" and not isinstance(value, bool)) or (key == "_args_" and not isinstance(value, list)):
-            kind = "true or false" if key == "_partial_" else "a list"
-            raise UserError(f"{said}: {name} is {shown(value)}; expected {kind}; {_mend(said)}")
-        elif key in ("_partial_", "_args_"):
-            continue
+        elif key in INSTANTIATE:
+            if not INSTANTIATE[key](value):
+                raise UserError(f"{said}: {name} is {shown(value)}, which Hydra does not know; {_mend(said)}")
         elif key.startswith("_") and key.endswith("_"):
             raise UserError(f"{said}: {name} is no key of a run; {_mend(said)}")
         elif full == ("model", "encoder") and not (isinstance(value, str) and ENCODER.fullmatch(value)):

@@ -133,7 +133,7 @@ def test_other_classes_of_the_right_kind_are_taken(theirs):
     ])  # fmt: skip
     edit(theirs, "model", {
         "name": "linknet", "_target_": "lungseg.models.smp.build", "arch": "segmentation_models_pytorch.Linknet",
-        "encoder": "resnet18", "pretrained": False, "freeze": False, "weights": None,
+        "encoder": "resnet18", "pretrained": False, "freeze": False, "weights": None, "_convert_": "all",
     })  # fmt: skip
     module = build_module(Run(theirs).config())
     assert type(module.net.net).__name__ == "Linknet"
@@ -156,9 +156,11 @@ def test_other_classes_of_the_right_kind_are_taken(theirs):
         ("loss._target_", ["lungseg.losses.BCE"], "loss._target_ is ['lungseg.losses.BCE']"),
         ("loss._target_", "lungseg.losses.BCE\n", "loss._target_ is 'lungseg.losses.BCE\\n'"),
         ("loss._target_", "lungseg..losses.BCE", "loss._target_ is"),
-        ("loss._convert_", "all", "loss._convert_ is no key"),
-        ("loss._recursive_", False, "loss._recursive_ is no key"),
-        ("optim._partial_", "yes, do", "optim._partial_ is yes, do; expected true or false"),
+        ("loss._convert_", "everything", "loss._convert_ is everything, which Hydra does not know"),
+        ("loss._recursive_", 3, "loss._recursive_ is 3"),
+        ("loss._args_", "x", "loss._args_ is x"),
+        ("loss._init_", "all", "loss._init_ is no key"),
+        ("optim._partial_", "yes, do", "optim._partial_ is yes, do, which Hydra does not know"),
         ("hydra", {"callbacks": {}}, "hydra is no key of a run"),
         ("callbacks", [], "callbacks is no key of a run"),
         ("model.encoder", "tu-hf-hub:theirs/net", "model.encoder is tu-hf-hub:theirs/net"),
