@@ -119,7 +119,7 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
     if command == "check":
         from lungseg.commands.check import check
 
-        return check(config.data, out)
+        return check(config.data, out, list(config.task.regions) if "task" in values else None)
     if command == "audit":
         from lungseg.commands.audit import audit
 
