@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from pathlib import PurePath
 
 # Control characters (C0 but for tab and line feed, DEL, C1), line and paragraph separators, characters that turn the
@@ -27,6 +28,11 @@ def is_printable(text: str) -> bool:
 
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def print_error(error: object) -> None:
+    """Print an error as one line to standard error."""
+    print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
 
 
 class SafeFormatter(logging.Formatter):

@@ -77,7 +77,9 @@ def _sheets(findings: Sequence[Finding], out: Path) -> list[Path]:
         if tiles:
             path = out / f"sheet-{''.join(c if c.isalnum() else '-' for c in label)}.png"
             with replaced(path) as partial:
-                Image.fromarray(draw_contacts(tiles, f"{label}: {len(tiles)} cases drawn by chance")).save(partial)
+                Image.fromarray(draw_contacts(tiles, f"{label}: {plural(len(tiles), 'case')} drawn by chance")).save(
+                    partial
+                )
             paths.append(path)
     return paths
 

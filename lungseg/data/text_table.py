@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungseg.errors import UserError
+from lungseg.plural import plural
 from lungseg.tables import unescaped
 
 SEPARATORS = (",", ";", "\t")  # the first of those that are equally frequent
@@ -120,7 +121,7 @@ def _columns(path: Path, names: list[str]) -> tuple[str, ...]:
 def _row(path: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> Row:
     if any(cells[len(columns) :]):
         raise UserError(
-            f"{path}: line {line} has {len(cells)} cells, its header {len(columns)}; "
+            f"{path}: line {line} has {plural(len(cells), 'cell')}, its header {len(columns)}; "
             'put a cell that holds the separator into double quotes ("a, b")'
         )
     padded = cells + [""] * (len(columns) - len(cells))

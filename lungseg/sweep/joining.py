@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from lungseg.printable import printable
 from lungseg.sweep.process import Stop
 from lungseg.sweep.record import recorded
 from lungseg.sweep.rescue import Said
@@ -12,7 +13,7 @@ from lungseg.sweep.worker import Worker
 
 
 def quiet(what: str, row: Row, reason: str) -> None:
-    print(f"{row.name}  {what}{': ' + reason if reason else ''}", flush=True)
+    print(printable(f"{row.name}  {what}{': ' + reason if reason else ''}"), flush=True)
 
 
 def work(

@@ -13,17 +13,12 @@ from lungseg.errors import UserError
 from lungseg.files import write_atomically
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
+from lungseg.sweep.continuation import continuation
 from lungseg.sweep.process import finished
 from lungseg.sweep.study import Study, as_study
 
 FILE = "study.json"
 STOP = "stop"  # a file that asks all workers to stop
-
-
-def command_of(study: Study, out: Path | None) -> str:
-    """What began the study, and goes on with it."""
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items())]
-    return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
 
 
 def record(study: Study, command: str) -> Study:
@@ -55,8 +50,11 @@ def record(study: Study, command: str) -> Study:
 
 
 def recorded(folder: Path) -> tuple[Study, str]:
-    """The study that works in ``folder``, and the command that began it; paths hold from where that was given."""
-    path = folder / FILE
+    """The study that works in ``folder``, and the command that goes on with it; paths hold from where it was begun.
+
+    The command is made here: the one that the file holds may be anybody's.
+    """
+    path, came_from = folder / FILE, Path.cwd()
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
@@ -66,7 +64,7 @@ def recorded(folder: Path) -> tuple[Study, str]:
         os.chdir(content["directory"])
         where, size, given = Path(content["folder"]), content["size"], content["given"]
         study = as_study(content["content"], Path(content["study"]), size, given, where, checked=False)
-        return replace(study, about=content["about"], id=content["id"]), content["command"]
+        return replace(study, about=content["about"], id=content["id"]), continuation(study, came_from)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -68,7 +68,7 @@ class Study:
 
 def read_study(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> Study:
     """``given`` are settings, and overrides for all trials; one that names an axis chooses among its options."""
-    return as_study(_content(file), file, size, dict(given or {}), out)
+    return as_study(read_content(file), file, size, dict(given or {}), out)
 
 
 def as_study(
@@ -135,7 +135,9 @@ def _of_grid(plan: Plan, study: Study) -> list[Trial]:
             )
         found[name] = _trial(name, overrides, plan.before, study)
     needed = {need for trial in found.values() for need in trial.needs}
-    before = [_trial(name, plan.base | plan.before[name], {}, study) for name in plan.before if name in needed]
+    before = [
+        _before(name, plan.base | plan.before[name], plan.before, study) for name in plan.before if name in needed
+    ]
     return [*before, *found.values()]
 
 
@@ -146,7 +148,7 @@ def _of_search(plan: Plan, study: Study) -> list[Trial]:
     for key, value in plan.base.items():
         if step := _step(value):
             study.base[key] = text(str(study.folder / step))
-    return [_trial(name, own | plan.before[name], {}, study) for name in plan.before if name in needed]
+    return [_before(name, own | plan.before[name], plan.before, study) for name in plan.before if name in needed]
 
 
 def _label(options: Mapping[str, str]) -> str:
@@ -154,7 +156,7 @@ def _label(options: Mapping[str, str]) -> str:
     return " ".join(name for axis, name in options.items() if axis not in ("seed", "task"))
 
 
-def _content(file: Path) -> dict[str, Any]:
+def read_content(file: Path) -> dict[str, Any]:
     """The YAML as it is written; a key that is there twice is refused by its reader."""
     if not file.is_file():
         there = studies()
@@ -172,6 +174,21 @@ def _content(file: Path) -> dict[str, Any]:
 def _step(value: str) -> str | None:
     match = re.fullmatch(r'"?<([^<>]+)>"?', value)
     return match[1] if match else None
+
+
+def _before(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:
+    """A step, which uses no other: steps that wait for each other would never begin."""
+    for key, value in overrides.items():
+        step = _step(value)
+        if step is None or step not in before:
+            continue
+        waits = any(_step(other) == name for other in before[step].values())
+        which = "itself" if step == name else "one that waits for it in turn" if waits else "another step"
+        raise UserError(
+            f"{study.file}: before.{name}: {key}: <{step}> is a step of before, and a step cannot use {which}; "
+            f"set {key} there to null, or to the folder of a run that is finished"
+        )
+    return _trial(name, overrides, {}, study)
 
 
 def _trial(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:

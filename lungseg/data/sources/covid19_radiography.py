@@ -108,5 +108,6 @@ def _say(by_source: bool, known: Sequence[int], lacking: Sequence[Case]) -> None
         log.info("the split is by image, stratified by class: there is no metadata that names patients or sources")
     else:
         log.info(
-            "the split is by image, stratified by class: the metadata names as few as %d sources in a class", min(known)
+            "the split is by image, stratified by class: the metadata names as few as %s in a class",
+            plural(min(known), "source"),
         )
