@@ -1,5 +1,6 @@
 """A DICOM X-ray's pixels, as a viewer shows them. Nothing else leaves the file: no name, no date, no number."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lungseg.data.numbers import require_numbers
 from lungseg.errors import UserError
 from lungseg.printable import one_line
 
+warnings.filterwarnings("ignore", module="pydicom")  # they quote the file, a patient's name too
 MEANINGS = ("MONOCHROME1", "MONOCHROME2")  # dense is dark, dense is bright
 
 

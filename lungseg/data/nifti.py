@@ -1,5 +1,6 @@
 """NIfTI files: volumes with the size of their voxels, and single planes."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ def plane_spacing(path: Path) -> tuple[float, float] | None:
 def _open(path: Path) -> Any:
     import nibabel
 
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it would print is said below
     try:
         return nibabel.load(path)
     except FileNotFoundError:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UserError
-from lungseg.plural import plural
 
 
 def require_numbers(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
@@ -16,9 +15,9 @@ def require_numbers(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
         what = "no pixel" if pixels.size == 0 else f"values of type {pixels.dtype}"
         raise UserError(f"{path}: holds {what}; expected the grey values of one image")
     if pixels.dtype.kind == "f" and not (usable := np.isfinite(pixels)).all():
-        number = plural(int(pixels.size - usable.sum()), "value")
+        number = int(pixels.size - usable.sum())
         raise UserError(
-            f"{path}: {number} of {pixels.size} are NaN or infinite, which is no brightness; "
-            "put a number there (that of the background) and save it again, or remove the file"
+            f"{path}: {number} of {pixels.size} values {'is' if number == 1 else 'are'} NaN or infinite, no "
+            "brightness; put a number there (that of the background) and save it again, or remove the file"
         )
     return pixels

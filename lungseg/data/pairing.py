@@ -10,7 +10,7 @@ from lungseg.printable import is_printable
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".nii", ".nii.gz"})
 NOT_READ = frozenset({".webp", ".gif", ".jfif", ".jp2", ".heic", ".avif", ".mha", ".mhd", ".nrrd", ".pgm", ".svg"})
-UNFIT = "its name holds a line break or another control character, or is not UTF-8; rename it"
+UNFIT = "its path holds a line break or another control character, or is not UTF-8; rename it"
 
 
 def stem(path: Path) -> str:

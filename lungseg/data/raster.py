@@ -1,5 +1,6 @@
 """PNG, JPEG, TIFF and BMP files, as a viewer shows them."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from lungseg.data.numbers import require_numbers
 from lungseg.errors import UserError
 from lungseg.printable import one_line
 
+warnings.filterwarnings("ignore", module="PIL")  # they quote the file
 GREY = ("1", "L", "I", "F")  # and those of 16 bits, as I;16
 
 
 def read(path: Path) -> NDArray[Any]:
     """[H, W] of any number type: turned as its EXIF says, colour as grey; one page, nothing transparent."""
     try:
-        with Image.open(path) as file:
+        with path.open("rb") as content, Image.open(content) as file:  # Pillow maps a path, and garbles turned TIFFs
             pages = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)  # MPO: a JPEG with smaller copies in it
             if pages > 1:
                 raise UserError(
