@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.config import compose, options, studies, suggestion
 from lungseg.errors import UsageError, UserError
+from lungseg.printable import SafeFormatter, print_error
 from lungseg.trust import trusting
 from lungseg.usage import explain
 
@@ -56,11 +57,11 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         code = given.run(given)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         code = error.exit_code
     except (HydraException, OmegaConfBaseException) as error:
         chosen = [f"data={given.name}"] if given.group == "data" else []
-        print(f"error: {explain(error, 'train', chosen)}", file=sys.stderr)
+        print_error(explain(error, "train", chosen))
         code = 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -120,7 +121,7 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
     if command == "check":
         from lungseg.commands.check import check
 
-        return check(config.data, out)
+        return check(config.data, out, list(config.task.regions) if "task" in values else None)
     if command == "audit":
         from lungseg.commands.audit import audit
 
@@ -204,7 +205,9 @@ def _to_screen() -> None:
     log = logging.getLogger("lungseg")
     log.setLevel(logging.INFO)
     log.propagate = False
-    log.handlers = [logging.StreamHandler(sys.stdout)]
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(SafeFormatter("%(message)s"))
+    log.handlers = [handler]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from lungseg.errors import UserError
 from lungseg.experiment import build_preprocessing
 from lungseg.files import write_atomically
 from lungseg.inference import predict
+from lungseg.plural import plural
 from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
 from lungseg.trainer import device
@@ -50,7 +51,7 @@ def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: b
         return {id: Box(*values) for id, values in json.loads(kept.read_text()).items()}
     cfg = cropper.config()
     module, _ = rebuild(cropper, cfg)
-    log.info("looking for the lungs of %d cases with %s", len(cases), cropper.path)
+    log.info("looking for the lungs of %s with %s", plural(len(cases), "case"), cropper.path)
     found = predict(module, cases, [], build_preprocessing(cfg.data), device=device(trainer), show=show)
     lung = list(cfg.task.regions).index("lung")
     boxes = {case.id: around(probabilities[lung] > 0.5) for case, _, _, probabilities in found}

@@ -1,7 +1,5 @@
 """``metrics.csv``: every number of a run against epoch and step, whatever dashboard there is beside it."""
 
-import csv
-import io
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lungseg.files import write_atomically
+from lungseg.tables import csv_text, read_table
 
 
 class MetricsFile(Logger):
@@ -25,7 +24,7 @@ class MetricsFile(Logger):
         self.rows: list[dict[str, Any]] = []
         if step > 0 and path.is_file():
             with path.open(newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) < step]
+                self.rows = [dict(row) for row in read_table(file) if int(row["step"]) < step]
 
     @property
     def name(self) -> str:
@@ -52,11 +51,7 @@ class MetricsFile(Logger):
     def save(self) -> None:
         """All rows at once: a kill leaves the file of the epoch before."""
         names = sorted({name for row in self.rows for name in row} - {"epoch", "step"})
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ["epoch", "step", *names], lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_atomically(self.path, text.getvalue())
+        write_atomically(self.path, csv_text(self.rows, ["epoch", "step", *names]))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytorch_lightning.utilities import rank_zero_only
 
 from lungseg.parallel import cluster
+from lungseg.printable import SafeFormatter
 
 LIBRARIES = ("pytorch_lightning", "lightning_fabric")
 NOISE = (  # true of this program by design, of no use to its user
@@ -41,7 +42,7 @@ def to_screen() -> None:
     for handler in list(log.handlers):
         log.removeHandler(handler)
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(SafeFormatter("%(message)s"))
     log.addHandler(handler)
     for name in LIBRARIES:
         library = logging.getLogger(name)
@@ -68,7 +69,7 @@ def to_file(path: Path) -> Iterator[None]:
         yield
         return
     handler = LogFile(path, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
     writers = [logging.getLogger(name) for name in ("lungseg", *LIBRARIES)]
     for writer in writers:
         writer.addHandler(handler)

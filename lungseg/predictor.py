@@ -17,6 +17,7 @@ from lungseg.errors import UserError
 from lungseg.experiment import build_preprocessing
 from lungseg.inference import Predicted, predict
 from lungseg.module import SegmentationModule
+from lungseg.plural import plural
 from lungseg.rebuild import rebuild
 from lungseg.runs import Run
 from lungseg.selection import Selection
@@ -93,9 +94,9 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
     learnt = [case.id for case in selection.cases if checksum(case.image) in seen]
     if learnt:
         raise UserError(
-            f"run: {run.path} was trained or selected on {len(learnt)} of the {len(selection.cases)} cases that are "
-            f"judged (first {learnt[0]}); an ensemble is of runs with the same test cases: of other seeds, or of folds "
-            "beside a published test"
+            f"run: {run.path} was trained or selected on {len(learnt)} of the "
+            f"{plural(len(selection.cases), 'judged case')} (first {learnt[0]}); an ensemble is of runs with the same "
+            "test cases: of other seeds, or of folds beside a published test"
         )
     module, _ = rebuild(run, cfg)
     cfg.trainer, cfg.data.batch_size = first.trainer, first.data.batch_size

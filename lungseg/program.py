@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.config import CONF
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.parallel import cluster
+from lungseg.printable import one_line, print_error
 from lungseg.usage import explain
 
 SUBMITIT = "SUBMITIT_EXECUTOR"  # in the environment of its jobs
@@ -37,7 +38,7 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
             _elsewhere(job, config)
             return
         if grid:
-            print(f"\n== run {HydraConfig.get().job.num + 1} of the grid: {name}", flush=True)
+            print(f"\n== run {HydraConfig.get().job.num + 1} of the grid: {one_line(name)}", flush=True)
         with _one_line_errors(config_name, arguments):
             for key in sorted(OmegaConf.missing_keys(config)):
                 raise UsageError(f"{key}: a value is needed; add {key}=...")
@@ -46,13 +47,13 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
             except UserError as error:
                 if not grid or error.exit_code != 1:
                     raise
-                print(f"error: {error}", file=sys.stderr, flush=True)
+                print_error(error)
                 failures.append(name)
 
     with _one_line_errors(config_name, arguments):
         hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(guarded)()
     if failures:
-        print(f"error: {len(failures)} of the runs failed, as said above: {'; '.join(failures)}", file=sys.stderr)
+        print_error(f"{len(failures)} of the runs failed, as said above: {'; '.join(failures)}")
         raise SystemExit(1)
 
 
@@ -61,10 +62,10 @@ def _elsewhere(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
     try:
         job(config)
     except Stopped as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print_error(error)
         raise SystemExit(error.exit_code) from None
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print_error(error)
         raise UserError(str(error)) from None  # Hydra says which run it was
     except SystemExit as error:  # a rank that is not the first: rank zero says what failed
         if int(error.code or 0) > 128:
@@ -87,13 +88,13 @@ def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
         if cluster.place().rank > 0 and not isinstance(error, Stopped):
             raise SystemExit(getattr(error, "exit_code", 2)) from None  # rank zero says it: the command is the same
         usage = not isinstance(error, UserError)
-        print(f"error: {explain(error, config_name, arguments) if usage else error}", file=sys.stderr)
+        print_error(explain(error, config_name, arguments) if usage else error)
         raise SystemExit(getattr(error, "exit_code", 2)) from None
     except Exception as error:
         if not type(error).__module__.startswith("submitit") or "traceback=true" in arguments:
             raise
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        print(f"error: a job of the grid ended without a result: {lines[0]}", file=sys.stderr)
+        print_error(f"a job of the grid ended without a result: {lines[0]}")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from lungseg.data.case import Case, checksum, fingerprint
 from lungseg.data.split import load_splits, require_regions, seen_ids, seen_images
 from lungseg.errors import UserError
+from lungseg.plural import plural
 from lungseg.runs import Run
 from lungseg.saved_config import tell_paths
 from lungseg.source import LOADING, PREPROCESSING, SPLITTING, build_cases
@@ -68,7 +69,7 @@ def _unseen(run: Run, cases: list[Case]) -> list[Case]:
     unseen = [case for case in cases if checksum(case.image) not in seen]
     if len(unseen) < len(cases):
         left_out = len(cases) - len(unseen)
-        log.info("%d of %d cases left out: the run was trained on these images", left_out, len(cases))
+        log.info("%d of %s left out: the run was trained on these images", left_out, plural(len(cases), "case"))
     if alike := sum(case.id in names for case in unseen):
         log.info(
             "%d of these cases have the name of a training case but other bytes: if they are the same films saved "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from lungseg.data.read import Gray, Mask
+from lungseg.printable import one_line
 
 Rgb = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -113,7 +114,7 @@ def caption_bar(width: int, text: str, size: int, height: int = CAPTION) -> Rgb:
     picture = Image.new("RGB", (width, height), PAPER)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture)
-    margin = height // 4
+    margin, text = height // 4, one_line(text)
     while text and draw.textlength(text, font=font) > width - 2 * margin:
         text = text[:-2].rstrip("…") + "…"
     draw.text((margin, height // 2), text, INK, font, anchor="lm")

@@ -31,9 +31,7 @@ def test_a_directory_that_holds_something_is_not_written_into(tmp_path):
 def test_the_folder_of_all_runs_is_answered_with_one_of_them(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "config.yaml").write_text(
-            "seed: 1\n"
-        )
+        (tmp_path / name / "config.yaml").write_text("seed: 1\n")
     with pytest.raises(UserError, match=r"run=.*holds no config\.yaml.*for example run=.*/b$"):
         open_run(str(tmp_path))
     assert open_run(str(tmp_path / "a")).saved_values()["seed"] == 1

@@ -16,6 +16,7 @@ from lungseg.data.leaks import Pair, across, film, find_pairs, look_at
 from lungseg.data.shortcuts import Shortcut, find_shortcuts
 from lungseg.data.split import Splits
 from lungseg.files import replaced
+from lungseg.plural import plural
 from lungseg.source import build_cases, build_splits
 from lungseg.tables import aligned, write_table
 
@@ -62,11 +63,12 @@ def _tell_twins(
     name: str, cases: Sequence[Case], pairs: Sequence[Pair], leaks: Sequence[tuple[Pair, str, str]]
 ) -> None:
     same = sum(pair.first.patient == pair.second.patient for pair in pairs)
-    log.info("%s: %d cases, %d pairs of twins, %d of one patient", name, len(cases), len(pairs), same)
-    log.info("%d of the pairs stand across the split\n", len(leaks))
+    twins = plural(len(pairs), "pair of twins", "pairs of twins")
+    log.info("%s: %s, %s, %d of one patient", name, plural(len(cases), "case"), twins, same)
+    log.info("%s across the split\n", plural(len(leaks), "of the pairs stands", "of the pairs stand"))
     sides = Counter(" and ".join(sorted((one, other))) for _, one, other in leaks)
     for names, number in sorted(sides.items()):
-        log.info("twins in %s: %d pairs", names, number)
+        log.info("twins in %s: %s", names, plural(number, "pair"))
     for pair, one, other in leaks[:TOLD]:
         log.info("  %s, likeness %.3f: %s: %s", pair.kind, pair.likeness, one, place(pair.first))
         log.info("    and %s: %s", other, place(pair.second))

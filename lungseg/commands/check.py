@@ -12,9 +12,11 @@ from PIL import Image
 
 from lungseg.contact_sheet import draw_contacts
 from lungseg.data.case import Case, place
-from lungseg.data.check import Finding, inspect_all, table, together
+from lungseg.data.check import Finding, inspect_all, table, together, untrainable
 from lungseg.data.problems import Problem
 from lungseg.files import replaced
+from lungseg.plural import plural
+from lungseg.printable import one_line
 from lungseg.source import build_cases
 from lungseg.tables import aligned, write_table
 
@@ -24,19 +26,22 @@ TOLD = 5  # problems of a kind that are named on the screen; problems.csv has al
 SHOWN = 18  # cases of a class on its contact sheet
 
 
-def check(data: DictConfig, out: Path) -> int:
-    """Read everything once; 1 if anything would harm a training."""
+def check(data: DictConfig, out: Path, regions: Sequence[str] | None = None) -> int:
+    """Read everything once; 1 if anything would harm a training of the task with these ``regions``, or of any."""
     problems: list[Problem] = []
     cases = build_cases(data, problems)
     findings = list(inspect_all(cases, _drawn(cases)))
-    problems += [problem for finding in findings for problem in finding.problems] + together(cases)
-    log.info("%s: %d cases of %d patients\n", data.name, len(cases), len({case.patient for case in cases}))
+    problems += [problem for finding in findings for problem in finding.problems] + together(
+        cases, findings, data, regions
+    )
+    patients = plural(len({case.patient for case in cases}), "patient")
+    log.info("%s: %s of %s\n", data.name, plural(len(cases), "case"), patients)
     log.info("%s\n", "\n".join(aligned(table(findings))))
     _tell(problems)
     out.mkdir(parents=True, exist_ok=True)
     write_table([_row(finding) for finding in findings], out / "cases.csv")
     write_table(
-        [{"kind": p.kind, "harm": p.harm, "path": str(p.path), "said": p.said} for p in problems],
+        [{"kind": p.kind, "harm": p.harm, "path": one_line(p.path), "said": one_line(p.said)} for p in problems],
         out / "problems.csv",
         ("kind", "harm", "path", "said"),
     )
@@ -45,8 +50,14 @@ def check(data: DictConfig, out: Path) -> int:
     log.info("cases     %s", out / "cases.csv")
     log.info("problems  %s", out / "problems.csv")
     harmful = sum(problem.harm for problem in problems)
-    log.info("\n%s", f"{harmful} problems would harm a training" if harmful else "nothing here would harm a training")
+    log.info("\n%s", _verdict(harmful, untrainable(findings)))
     return int(harmful > 0)
+
+
+def _verdict(harmful: int, reason: str | None) -> str:
+    if harmful:
+        return f"{plural(harmful, 'problem')} would harm a training"
+    return f"nothing is wrong here, but {reason}" if reason else "nothing here would harm a training"
 
 
 def _drawn(cases: Sequence[Case]) -> frozenset[str]:
@@ -66,7 +77,9 @@ def _sheets(findings: Sequence[Finding], out: Path) -> list[Path]:
         if tiles:
             path = out / f"sheet-{''.join(c if c.isalnum() else '-' for c in label)}.png"
             with replaced(path) as partial:
-                Image.fromarray(draw_contacts(tiles, f"{label}: {len(tiles)} cases drawn by chance")).save(partial)
+                Image.fromarray(draw_contacts(tiles, f"{label}: {plural(len(tiles), 'case')} drawn by chance")).save(
+                    partial
+                )
             paths.append(path)
     return paths
 

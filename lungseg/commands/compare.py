@@ -21,6 +21,7 @@ from lungseg.comparison.tables import latex, markdown, text
 from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.files import replaced, write_atomically
+from lungseg.printable import one_line
 from lungseg.tables import write_table
 
 log = logging.getLogger("lungseg")
@@ -153,7 +154,7 @@ def search_page(search: Path, out: Path, *, title: str | None = None, command: S
 def _tell(search: Search) -> None:
     log.info("%s", sentence(search).replace("**", ""))
     if search.retrain and search.retrained is None:
-        log.info("  %s\n", search.retrain)
+        log.info("  %s\n", one_line(search.retrain))
 
 
 def _write(reports: Sequence[Report], out: Path, whole: str, figures: dict[str, bytes]) -> None:

@@ -2,15 +2,18 @@
 
 import contextlib
 import logging
+import os
 import shlex
 import shutil
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
+from lungseg.plural import plural
+from lungseg.printable import one_line, print_error
+from lungseg.sweep.continuation import command_of
 from lungseg.sweep.executors.queue import jobs_of
 from lungseg.sweep.file_values import typed_modules
 from lungseg.sweep.lead import handled, lead, leaders, workers
@@ -18,7 +21,7 @@ from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.live import table
 from lungseg.sweep.plan import Words
 from lungseg.sweep.process import Stop, alone
-from lungseg.sweep.record import command_of, record, recorded
+from lungseg.sweep.record import record, recorded
 from lungseg.sweep.row import Row
 from lungseg.sweep.study import Study, read_study
 from lungseg.trust import trust_words, trusting
@@ -83,7 +86,7 @@ def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int
     try:
         return compare(places, study.folder / "comparison", search=search)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return error.exit_code
 
 
@@ -123,11 +126,14 @@ def join(folder: Path, slots: Any = "auto") -> int:
         asked.append(number)
         stop.at_least("now") if number == signal.SIGTERM else stop.more()
 
-    print(f"helping at {folder}; Ctrl-C once: what runs here is finished; twice: it is saved and stopped", flush=True)
+    print(
+        f"helping at {one_line(folder)}; Ctrl-C once: what runs here is finished; twice: it is saved and stopped",
+        flush=True,
+    )
     with handled(act):
         work(folder, Help(slots=slots), stop, said)
     why = "nothing more is to be taken" if not stop.soon.is_set() else "stopped" if asked else "all were asked to stop"
-    print(f"{len(taken)} trial{'s' if len(taken) != 1 else ''} taken here; {why}")
+    print(f"{plural(len(taken), 'trial')} taken here; {why}")
     return 130 if stop.soon.is_set() and stop.now.is_set() else 0
 
 
@@ -138,9 +144,10 @@ def _failures(study: Study, rows: Sequence[Row]) -> None:
         if row.state == "failed":
             alike.setdefault(row.reason.splitlines()[-1] if row.reason else "", []).append(row.name)
     for reason, names in alike.items():
-        print(f"  {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}  failed: {reason}")
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        print(one_line(f"  {', '.join(names[:3])}{more}  failed: {reason}"))
     if alike:
-        print(f"  what they said: {study.folder / 'logs'}")
+        print(f"  what they said: {one_line(study.folder / 'logs')}")
 
 
 def status(folders: Sequence[Path]) -> int:
@@ -148,18 +155,20 @@ def status(folders: Sequence[Path]) -> int:
     places = list(folders) or sorted(path.parent for path in Path("studies").glob("*/study.json"))
     if not places:
         raise UserError("studies: holds no study; name the folder of one: lungseg sweep status FOLDER")
+    here = Path.cwd()
     for place in places:
+        os.chdir(here)  # from where a study was begun that was shown before
         study, command = recorded(place)
         ledger = Ledger(study, "status")
         rows = ledger.rows()
         there, led = workers(study), leaders(study)
-        print("\n".join(table(study, rows, there, jobs_of(study))))
+        print("\n".join(map(one_line, table(study, rows, there, jobs_of(study)))))
         _failures(study, rows)
         page = place / "comparison" / "comparison.html"
         if there or led:
             print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place), *trust_words()])}")
-        elif ledger.over() and page.exists() and not any(row.state == "failed" for row in rows):
+        elif ledger.over() and (here / page).exists() and not any(row.state == "failed" for row in rows):
             print(f"page      {shlex.quote(str(page))}")
         else:
-            print(f"go on     {command}")
+            print(f"go on     {one_line(command)}")
     return 0

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import csv
 import io
 import logging
 import zlib
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from lungseg.comparison.report import Report
 from lungseg.evaluation.pictures import Pictures
+from lungseg.tables import read_table
 
 log = logging.getLogger("lungseg")
 
@@ -77,7 +77,7 @@ def _by(values: NDArray[np.float64]) -> list[int]:
 def _rows_in_file(folder: Path, ids: Sequence[str]) -> list[int]:
     """Where each case stands in the judgement's own table, which counts its pictures."""
     with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
-        place = {row["id"]: number for number, row in enumerate(csv.DictReader(file))}
+        place = {row["id"]: number for number, row in enumerate(read_table(file))}
     return [place[id] for id in ids]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lungseg.comparison.entry import SEEDLESS, Entry
+from lungseg.printable import one_line
 
 MOST_KEYS = 3  # settings in a name
 UNTOLD = (".name", "._target_", "pretrained", "freeze_encoder", "model.freeze")
@@ -29,7 +30,8 @@ def arms(entries: Sequence[Entry]) -> list[Arm]:
     firsts = [entries[columns[0]] for columns in groups]
     names = _unique([_named(first, firsts) for first in firsts], firsts)
     return [
-        Arm(name, columns, [entries[column] for column in columns]) for name, columns in zip(names, groups, strict=True)
+        Arm(one_line(name), columns, [entries[column] for column in columns])
+        for name, columns in zip(names, groups, strict=True)
     ]
 
 

@@ -15,6 +15,7 @@ from lungseg.comparison.table import CaseTable
 from lungseg.data.case import short_checksum
 from lungseg.data.split import seen_images
 from lungseg.errors import UserError
+from lungseg.printable import one_line
 
 log = logging.getLogger("lungseg")
 
@@ -40,7 +41,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        return f"{self.task} · {self.entries[0].data} · {self.table.summary['split']}"
+        return one_line(f"{self.task} · {self.entries[0].data} · {self.table.summary['split']}")
 
     @cached_property
     def scores(self) -> dict[str, NDArray[np.float64]]:

@@ -14,6 +14,8 @@ from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
 from lungseg.comparison.report import Report, sentence, warnings
 from lungseg.comparison.table import SAID
+from lungseg.plural import plural
+from lungseg.printable import one_line
 
 NOTE = (
     "Tick a model to see it in the views below. Bold: surely better than all others. Behind the best: paired by case, "
@@ -29,8 +31,9 @@ def run_data(entry: Entry) -> dict[str, Any]:
         "name": entry.run.path.name,
         "where": path,
         "seed": entry.seed,
-        "command": str(manifest.get("command", "")),
-        "judge": str(entry.table.summary.get("command") or shlex.join(["python", "evaluate.py", f"run={path}"])),
+        "command": one_line(manifest.get("command", "")),
+        "judged": one_line(entry.table.summary.get("command") or ""),
+        "judge": shlex.join(["python", "evaluate.py", f"run={path}"]),
         "commit": git.get("commit"),
         "dirty": git.get("dirty"),
         "device": manifest.get("device"),
@@ -103,7 +106,7 @@ def _each(found: list[Any]) -> list[Any] | None:
 
 def _arm(arm: Arm) -> dict[str, Any]:
     first = arm.entries[0]
-    more = f" and {len(arm.entries) - 1} more seed{'s' if len(arm.entries) > 2 else ''}" if len(arm.entries) > 1 else ""
+    more = f" and {plural(len(arm.entries) - 1, 'more seed')}" if len(arm.entries) > 1 else ""
     return {
         "name": arm.name,
         "where": first.run.path.name + more,

@@ -12,6 +12,7 @@ from lungseg.comparison.analysis import SURE, Analysis, analyse
 from lungseg.comparison.arm import Arm, arms
 from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind, kinds
+from lungseg.plural import plural
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,20 +120,24 @@ def warnings(report: Report) -> list[str]:
             )
     if group.shared_leaks:
         found.append(
-            f"{group.shared_leaks} test images are copies of training images in all of these runs: every score "
-            "flatters; train again with data.drop_leaks=true."
+            f"{plural(group.shared_leaks, 'test image is a copy', 'test images are copies')} of training images in all "
+            "of these runs: every score flatters; train again with data.drop_leaks=true."
         )
     if group.table.path.name == "cases-tuned.csv":
         found.append("Pictures are of the usual threshold, not of the tuned one.")
     overfit = [entry for entry in group.entries if entry.table.summary.get("on_training_images")]
     if overfit:
-        found.append(f"{len(overfit)} runs were trained with data.overfit, a test of the program: no result.")
+        number = plural(len(overfit), "run was", "runs were")
+        found.append(f"{number} trained with data.overfit, a test of the program: no result.")
     budgets = {
         (entry.config.get("trainer.max_epochs"), (entry.manifest.get("cases") or {}).get("train"))
         for entry in group.entries
     }
     if len(budgets) > 1:
-        said = ", ".join(f"{images} images in {epochs} epochs" for epochs, images in sorted(budgets, key=str)[:4])
+        said = ", ".join(
+            f"{images} images in {epochs} epoch{'' if epochs == 1 else 's'}"
+            for epochs, images in sorted(budgets, key=str)[:4]
+        )
         found.append(f"The runs did not have the same training ({said}): what differs may be that.")
     return found
 

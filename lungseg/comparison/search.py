@@ -1,8 +1,9 @@
 """``search.json``: what a search over settings tried and found, read and checked."""
 
 import json
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from lungseg.comparison.shape import finite, get, list_of, require
 from lungseg.errors import UserError
+from lungseg.plural import plural
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")
 FILE = "search.json"
@@ -92,12 +94,18 @@ class Search:
 def read_search(path: Path) -> Search:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return _search(content)
+        found = _search(content)
+        return replace(found, retrain=_retraining(path) if found.retrain else None)
     except (OSError, ValueError, RecursionError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UserError(
             f"{path}: cannot be read as a search ({' '.join(reason.split())}); let the search write it again"
         ) from None
+
+
+def _retraining(path: Path) -> str:
+    """The command that trains the best again; the one that the file holds may be anybody's."""
+    return shlex.join(["lungseg", "sweep", "retrain", str(path.parent), "seeds=3"])
 
 
 def _search(content: Any) -> Search:
@@ -146,7 +154,9 @@ def _trial(content: dict[str, Any], objectives: int, known: Mapping[str, Paramet
     values = get(content, "values", list | None)
     if values is not None:
         values = [finite(value, f"{what}: values") for value in values]
-        require(len(values) == objectives, f"{what}: {len(values)} values for {objectives} objectives")
+        require(
+            len(values) == objectives, f"{what}: {plural(len(values), 'value')} for {plural(objectives, 'objective')}"
+        )
     require(values is not None or state != "complete", f"{what}: complete, but without values")
     params = {}
     for name, value in get(content, "params", dict).items():

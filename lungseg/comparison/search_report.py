@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lungseg.comparison.search import STATES, Parameter, Retrained, Search, Trial
+from lungseg.plural import plural
 
 MOST_NAMED = 3  # trials of a front in a sentence
 
@@ -21,7 +22,7 @@ def sentence(search: Search) -> str:
     """The best, and whether it holds; **bold** as in Markdown."""
     counts = Counter(trial.state for trial in search.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in STATES[1:] if counts[state])
-    trials = f"{len(search.trials)} trial{'s' if len(search.trials) != 1 else ''}"
+    trials = plural(len(search.trials), "trial")
     of = trials + (f" ({states})" if states else "")
     if not search.best:
         return f"No trial is complete yet, of {of}."
@@ -68,7 +69,7 @@ def _again(search: Search) -> str:
     it = " it" if [found.of] == search.best else f", trial {found.of} (found at {told(found.found)})"
     first = _plain(search.objectives[0].name) + " " if len(search.objectives) > 1 else ""
     lead = "the best of many flatters itself: " if fell else ""
-    seeds = f"{len(found.values)} seed{'s' if len(found.values) > 1 else ''}"
+    seeds = plural(len(found.values), "seed")
     test = f", {spread(found.test)} on the test cases" if found.test else ""
     return f"{lead}retrained with {seeds}{it} comes to {first}**{spread(found.values)}** (validation){test}."
 

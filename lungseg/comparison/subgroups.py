@@ -7,6 +7,7 @@ import numpy as np
 
 from lungseg.comparison.analysis import Analysis, Subgroup
 from lungseg.comparison.report import Report, number
+from lungseg.plural import plural
 
 
 def matrix(report: Report, region: str) -> list[list[str]] | None:
@@ -15,7 +16,7 @@ def matrix(report: Report, region: str) -> list[list[str]] | None:
     columns = [one for one in found.subgroups if one.by == "domain"]
     if not columns:
         return None
-    head = ["", *(f"tested on {one.name} ({one.cases} cases)" for one in columns)]
+    head = ["", *(f"tested on {one.name} ({plural(one.cases, 'case')})" for one in columns)]
     arms = [int(place) for place in found.ranking.order]
     return [head, *([report.arms[place].name, *(_cell(found, one, place) for one in columns)] for place in arms)]
 

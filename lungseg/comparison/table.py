@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.errors import UserError
+from lungseg.plural import plural
+from lungseg.tables import read_table
 
 NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
 NEEDED = ("dice", "reference_area", "predicted_area")
@@ -91,7 +93,7 @@ def _summary(path: Path) -> dict[str, Any]:
 def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            rows = read_table(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
     if not rows or any(name not in rows[0] for name in ("id", "patient", "class", "image", "image_area")):
@@ -104,7 +106,9 @@ def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
         twice = next(id for id in ids if ids.count(id) > 1)
         raise UserError(f"{path}: names the case {twice!r} twice; {_again(path.parent)}")
     if len(rows) != summary["cases"]:
-        raise UserError(f"{path}: has {len(rows)} cases, its summary.json {summary['cases']}; {_again(path.parent)}")
+        raise UserError(
+            f"{path}: has {plural(len(rows), 'case')}, its summary.json {summary['cases']}; {_again(path.parent)}"
+        )
     return rows
 
 

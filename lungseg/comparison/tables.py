@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from lungseg.comparison.analysis import Analysis
 from lungseg.comparison.report import Report, interval, probability, sentence, warnings
 from lungseg.comparison.subgroups import matrix
+from lungseg.plural import plural
 from lungseg.tables import aligned
 
 Write = Callable[[str], str]
@@ -13,7 +14,7 @@ Write = Callable[[str], str]
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
          "<": r"\textless{}", ">": r"\textgreater{}", '"': "''", "[": "{[}"}  # fmt: skip
-CAPTION = "mean over {cases} cases [95% interval over {patients} patients]{rest}; bold: surely better than all others"
+CAPTION = "mean over {cases} [95% interval over {patients}]{rest}; bold: surely better than all others"
 
 
 def heads(report: Report, region: str) -> list[str]:
@@ -125,4 +126,4 @@ def _caption(shown: Sequence[Analysis]) -> str:
     first, *others = shown
     alarms = [found.cases for found in others if found.kind.metric == "false_alarm"]
     rest = f", false alarms over the {alarms[0]} without the region" if alarms else ""
-    return CAPTION.format(cases=first.cases, patients=first.patients, rest=rest)
+    return CAPTION.format(cases=plural(first.cases, "case"), patients=plural(first.patients, "patient"), rest=rest)

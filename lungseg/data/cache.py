@@ -8,6 +8,8 @@ from typing import Any
 
 from lungseg.data.case import Case, MaskFile, Picture, files
 
+DECODING = 2  # how files are read; a change makes everything unused that was kept of their pixels
+
 
 def cache_folder() -> Path:
     """``$LUNGSEG_CACHE/packs``, by default in the user's cache folder."""
@@ -17,7 +19,7 @@ def cache_folder() -> Path:
 
 def key(cases: Sequence[Case], regions: Sequence[str], *parts: Any) -> str:
     """A hash of ``parts`` and of what the cases' images and masks of ``regions`` are now; a changed file changes it."""
-    digest = hashlib.sha256(repr((list(regions), parts)).encode())
+    digest = hashlib.sha256(repr((DECODING, list(regions), parts)).encode())
     for case in cases:
         digest.update(repr([case.id, *map(_state, (case.image, *(case.masks[region] for region in regions)))]).encode())
     return digest.hexdigest()[:24]

@@ -8,6 +8,7 @@ from lungseg.data.pairing import ENDINGS, ending
 from lungseg.data.sources import covid19_radiography, covid_qu_ex
 from lungseg.data.unpack import amount
 from lungseg.errors import UserError
+from lungseg.plural import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def differences(dataset: Dataset, folder: Path) -> list[str]:
         files = _files(home / name)
         if len(files) != published:
             what = f"{published - len(files)} missing" if len(files) < published else f"{len(files) - published} extra"
-            lines.append(f"{home / name}: holds {len(files)} files; {published} were published: {what}")
+            lines.append(f"{home / name}: holds {plural(len(files), 'file')}; {published} were published: {what}")
         empty = [path.name for path in files if path.stat().st_size == 0]
         if empty:
             lines.append(f"{home / name}: {len(empty)} of its files are empty, such as {min(empty)}")

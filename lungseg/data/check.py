@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from tqdm import tqdm
 
@@ -18,13 +17,11 @@ from lungseg.cores import cores
 from lungseg.data import nifti
 from lungseg.data.case import Case, files, place
 from lungseg.data.pairing import ending
+from lungseg.data.plausibility import implausible, turned
 from lungseg.data.problems import Problem
 from lungseg.data.read import Gray, Mask, MaskError, MaskSizeError, labelled, read_image, read_mask
-from lungseg.data.split import split_cases
 from lungseg.errors import UserError
-
-OUTSIDE = 0.05  # share of an infection outside the lungs that is told
-DISEASED = "covid"  # what the names of classes begin with in which an empty infection mask is told
+from lungseg.source import build_splits
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Finding:
     problems: tuple[Problem, ...] = ()
     thumbnail: Gray | None = None
     outlines: Mask | None = None  # [K, H, W] of the thumbnail
+    is_volume: bool = False
 
 
 def inspect_all(cases: Sequence[Case], shown: frozenset[str] = frozenset(), show: bool = True) -> Iterator[Finding]:
@@ -66,7 +64,7 @@ def inspect(case: Case, thumbnail: bool = False) -> Finding:
             masks[region] = read_mask(picture, case.image, image.shape)
         except UserError as error:
             problems.append(_problem(error, next(iter(files(picture)), Path(place(case)))))
-    problems += _anatomy(case, masks, image)
+    problems += implausible(case, masks, image) + turned(case, masks)
     small, lines = shrunk(image, masks) if thumbnail else (None, None)
     return Finding(case, image.shape, _kind(case), _coverage(masks), tuple(problems), small, lines)
 
@@ -93,11 +91,12 @@ def _volume(case: Case, path: Path) -> Finding:
                 said = f"its voxels are {other.spacing} mm, those of {path.name} {header.spacing}"
                 problems.append(Problem("mask spacing", file, said, harm=False))
     try:
-        problems += _anatomy(case, masks, nifti.read_volume(path))
+        problems += implausible(case, masks, nifti.read_volume(path))
     except UserError as error:
         problems.append(_problem(error, path))
     spacing = "x".join(f"{size:.3g}" for size in header.spacing[:3])
-    return Finding(case, header.shape[::-1], f"volume, {spacing} mm", _coverage(masks), tuple(problems))
+    kind = f"volume, {spacing} mm"
+    return Finding(case, header.shape[::-1], kind, _coverage(masks), tuple(problems), is_volume=True)
 
 
 def _problem(error: UserError, path: Path) -> Problem:
@@ -109,45 +108,42 @@ def _coverage(masks: Mapping[str, Mask]) -> dict[str, float]:
     return {region: float(mask.mean()) for region, mask in masks.items()}
 
 
-def _anatomy(case: Case, masks: Mapping[str, Mask], image: NDArray[Any]) -> list[Problem]:
-    path = Path(place(case))
-    problems = []
-    if image.max() == image.min():
-        problems.append(Problem("blank image", path, f"every pixel is {image.max()}"))
-    lung, infection = masks.get("lung"), masks.get("infection")
-    if lung is not None and not lung.any():
-        problems.append(Problem("empty lung mask", path, "no pixel of the lungs is marked"))
-    if lung is not None and lung.all():
-        problems.append(Problem("full lung mask", path, "every pixel is marked as lung; inverted or wrong"))
-    if infection is None:
-        return problems
-    if not infection.any() and case.label.lower().startswith(DISEASED):
-        problems.append(
-            Problem("empty infection", path, f"no infection is marked in a case of {case.label}", harm=False)
-        )
-    if lung is not None and infection.any() and lung.any():
-        outside = float((infection & ~lung).sum() / infection.sum())
-        if outside > OUTSIDE:
-            said = f"{outside:.0%} of the infection lies outside the lungs"
-            problems.append(Problem("infection outside lungs", path, said, harm=False))
-    return problems
+def together(
+    cases: Sequence[Case], findings: Sequence[Finding], data: DictConfig, regions: Sequence[str] | None
+) -> list[Problem]:
+    """What only all cases show: masks that some have and others lack, a split that cannot be made.
 
-
-def together(cases: Sequence[Case]) -> list[Problem]:
-    """What only all cases show: masks that some have and others lack, a patient on both sides."""
-    problems = []
-    regions = sorted({region for case in cases for region in case.masks})
-    for region in regions:
-        problems += [
-            Problem("image without mask", Path(place(case)), f"has no {region} mask, which others have")
-            for case in cases
-            if region not in case.masks
-        ]
+    ``regions`` are those of the task, where one was named.
+    """
+    wanted = sorted({region for case in cases for region in case.masks} | set(regions or ()))
+    problems = [
+        Problem("image without mask", Path(place(case)), f"has no {region} mask, {_why(region, regions)}")
+        for region in wanted
+        for case in cases
+        if region not in case.masks
+    ]
+    volumes = [finding.case for finding in findings if finding.is_volume]
+    if len(volumes) < len(cases):
+        said = "is a volume among single images, and volumes are not trained on; save its planes one by one"
+        problems += [Problem("volume", Path(place(case)), said) for case in volumes]
     try:
-        split_cases(cases, val=0.15, test=0.15, seed=0)
+        build_splits(list(cases), OmegaConf.create({**data, "drop_leaks": False}))  # which would read every image
     except UserError as error:
         problems.append(Problem("split", Path(place(cases[0])).parent, str(error)))
     return problems
+
+
+def _why(region: str, regions: Sequence[str] | None) -> str:
+    return "which this task needs" if region in (regions or ()) else "which others have"
+
+
+def untrainable(findings: Sequence[Finding]) -> str | None:
+    """Why no task can be trained on data in which nothing is wrong; None where one can."""
+    if not any(finding.case.masks for finding in findings):
+        return "there are no masks, so there is nothing to train on"
+    if all(finding.is_volume for finding in findings):
+        return "these are volumes, which are checked but not trained on"
+    return None
 
 
 def table(findings: Sequence[Finding]) -> list[list[str]]:

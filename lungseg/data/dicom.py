@@ -1,12 +1,18 @@
 """A DICOM X-ray's pixels, as a viewer shows them. Nothing else leaves the file: no name, no date, no number."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.data.numbers import require_numbers
 from lungseg.errors import UserError
+from lungseg.printable import one_line
+
+warnings.filterwarnings("ignore", module="pydicom")  # they quote the file, a patient's name too
+MEANINGS = ("MONOCHROME1", "MONOCHROME2")  # dense is dark, dense is bright
 
 
 def read(path: Path) -> NDArray[np.uint8]:
@@ -19,16 +25,36 @@ def read(path: Path) -> NDArray[np.uint8]:
         pixels = file.pixel_array
     except (InvalidDicomError, OSError) as error:
         raise UserError(f"{path}: not a DICOM file or damaged ({_line(error)}); copy it again or remove it") from None
-    except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # a decoder raises what it likes on a damaged file
         raise UserError(
             f"{path}: its pixels cannot be decoded ({_line(error)}); save it as an uncompressed DICOM or a 16-bit PNG"
         ) from None
     if pixels.ndim != 2:
         raise UserError(f"{path}: holds {'x'.join(map(str, pixels.shape))} pixels; expected one grey image of a chest")
-    values = _windowed(file, pixels)
-    if file.get("PhotometricInterpretation") == "MONOCHROME1":
+    meaning = str(file.get("PhotometricInterpretation"))
+    if meaning not in MEANINGS:
+        expected = f"expected one grey image, {' or '.join(MEANINGS)}"
+        raise UserError(f"{path}: its PhotometricInterpretation is {one_line(meaning)}; {expected}")
+    values = _shown(file, require_numbers(pixels, path), path)
+    if meaning == "MONOCHROME1":
         values = 1 - values
     return np.round(values * 255).astype(np.uint8)
+
+
+def _shown(file: Any, pixels: NDArray[Any], path: Path) -> NDArray[np.float64]:
+    """As ``_windowed``; what the file says of its window and rescaling may be anything."""
+    try:
+        with np.errstate(all="ignore"):  # what is no number is told below
+            values = _windowed(file, pixels)
+    except Exception as error:
+        raise UserError(
+            f"{path}: its window or rescaling cannot be applied ({_line(error)}); mend it, or save it as a 16-bit PNG"
+        ) from None
+    if not np.isfinite(values).all():
+        raise UserError(
+            f"{path}: its window or rescaling makes values of NaN or infinity; mend it, or save it as a 16-bit PNG"
+        )
+    return values
 
 
 def _windowed(file: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
@@ -57,7 +83,7 @@ def _range(file: Any) -> tuple[float, float] | None:
 
 def _line(error: Exception) -> str:
     """The error's first line without anything that the file says of a person."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    return one_line((str(error).splitlines() or [type(error).__name__])[0][:120])
 
 
 def spacing(path: Path) -> tuple[float, float] | None:
@@ -66,12 +92,11 @@ def spacing(path: Path) -> tuple[float, float] | None:
     None for what is no number, and for a file that ``read`` will not read either.
     """
     import pydicom
-    from pydicom.errors import InvalidDicomError
 
     try:
         file = pydicom.dcmread(path, stop_before_pixels=True)
         found = file.get("PixelSpacing") or file.get("ImagerPixelSpacing")
         rows, columns = (float(size) for size in found or ())
-    except (InvalidDicomError, OSError, AttributeError, TypeError, ValueError):
+    except Exception:  # ``read`` says what is wrong with the file
         return None
     return (rows, columns) if rows > 0 and columns > 0 else None

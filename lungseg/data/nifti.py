@@ -1,5 +1,6 @@
 """NIfTI files: volumes with the size of their voxels, and single planes."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.data.numbers import require_numbers
 from lungseg.errors import UserError
+from lungseg.printable import one_line
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,21 @@ class Header:
 
 def read_header(path: Path) -> Header:
     image = _open(path)
-    return Header(tuple(image.shape), tuple(float(size) for size in image.header.get_zooms()), np.asarray(image.affine))
+    try:
+        zooms = tuple(float(size) for size in image.header.get_zooms())
+        return Header(tuple(image.shape), zooms, np.asarray(image.affine))
+    except Exception as error:  # a decoder raises what it likes on a damaged file
+        raise _damaged(path, error) from None
 
 
 def read_volume(path: Path) -> NDArray[Any]:
     """[X, Y, Z] as stored, slope and intercept applied; integers stay integers."""
     image = _open(path)
     try:
-        return np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
+        values = np.asanyarray(image.dataobj)
+    except Exception as error:  # a decoder raises what it likes on a damaged file
         raise _damaged(path, error) from None
+    return require_numbers(values, path)
 
 
 def read_plane(path: Path) -> NDArray[Any]:
@@ -54,7 +62,10 @@ def plane_spacing(path: Path) -> tuple[float, float] | None:
     """Millimetres from row to row and from column to column of ``read_plane``; None where none is set."""
     image = _open(path)
     sides = [size for size, side in zip(image.header.get_zooms(), image.shape, strict=False) if side != 1]
-    unit = image.header.get_xyzt_units()[0]
+    try:
+        unit = image.header.get_xyzt_units()[0]
+    except KeyError:  # a number that stands for no unit
+        return None
     if len(sides) != 2 or unit not in ("mm", "unknown") or (unit == "unknown" and sides == [1, 1]):
         return None
     return float(sides[1]), float(sides[0])
@@ -63,14 +74,15 @@ def plane_spacing(path: Path) -> tuple[float, float] | None:
 def _open(path: Path) -> Any:
     import nibabel
 
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it would print is said below
     try:
         return nibabel.load(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; the data changed while it was read, start again") from None
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+    except Exception as error:  # a decoder raises what it likes on a damaged file
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
     reason = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), "the file")
-    return UserError(f"{path}: not a NIfTI file or damaged ({reason[:120]}); copy it again or remove it")
+    return UserError(f"{path}: not a NIfTI file or damaged ({one_line(reason)[:120]}); copy it again or remove it")

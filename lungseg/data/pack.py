@@ -23,6 +23,7 @@ from lungseg.data.case import Case
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
+from lungseg.plural import plural
 
 log = logging.getLogger("lungseg")
 
@@ -79,7 +80,7 @@ def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Pre
     number, size = len(cases), how.size
     needed = number * size**2 * (1 + len(regions))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    log.info("packing %d cases, %.1f MiB, into %s", number, needed / 2**20, folder.parent)
+    log.info("packing %s, %.1f MiB, into %s", plural(number, "case"), needed / 2**20, folder.parent)
     if needed > shutil.disk_usage(folder.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     folder.mkdir()

@@ -5,8 +5,12 @@ from pathlib import Path
 
 from lungseg.data.problems import Problem
 from lungseg.errors import UserError
+from lungseg.plural import plural
+from lungseg.printable import is_printable
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".nii", ".nii.gz"})
+NOT_READ = frozenset({".webp", ".gif", ".jfif", ".jp2", ".heic", ".avif", ".mha", ".mhd", ".nrrd", ".pgm", ".svg"})
+UNFIT = "its path holds a line break or another control character, or is not UTF-8; rename it"
 
 
 def stem(path: Path) -> str:
@@ -22,12 +26,21 @@ def ending(path: Path) -> str:
 def pictures(folder: Path, problems: list[Problem], name: Callable[[str], str] = lambda stem: stem) -> dict[str, Path]:
     """Name -> path, in order of name; ``name`` makes it from the stem. Two of one name are a problem.
 
-    Hidden files and other endings are passed over.
+    Hidden files and other endings are passed over; pictures among them are told.
     """
     found: dict[str, Path] = {}
+    if folder.is_dir() and not is_printable(str(folder)):
+        problems.append(Problem("name", folder, UNFIT))
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if ending(path) not in ENDINGS or path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or not path.is_file():
             continue
+        if ending(path) in NOT_READ:
+            said = f"pictures that end in {ending(path)} are passed over; save it as PNG to use it"
+            problems.append(Problem("passed over", path, said, harm=False))
+        if ending(path) not in ENDINGS:
+            continue
+        if not is_printable(path.name):
+            problems.append(Problem("name", path, UNFIT))
         key = name(stem(path))
         if key in found:
             said = f"{found[key].name} has the same name but for its ending; remove one"
@@ -69,4 +82,5 @@ def counted(folder: Path, number: int, published: int) -> list[Problem]:
     if number == published:
         return []
     what = f"{published - number} missing" if number < published else f"{number - published} too many"
-    return [Problem("count", folder, f"holds {number} images; {published} were published: {what}", harm=False)]
+    said = f"holds {plural(number, 'image')}; {published} were published: {what}"
+    return [Problem("count", folder, said, harm=False)]

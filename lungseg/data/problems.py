@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungseg.errors import UserError
+from lungseg.printable import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Problem:
     harm: bool = True
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.said}"
+        return one_line(f"{self.path}: {self.said}")
 
 
 def settle(found: list[Problem], into: list[Problem] | None) -> None:

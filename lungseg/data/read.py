@@ -7,9 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from lungseg.data import dicom, nifti
+from lungseg.data import dicom, nifti, raster
 from lungseg.data.case import Case, MaskFile, Picture
 from lungseg.data.pairing import ending
 from lungseg.errors import UserError
@@ -130,31 +129,12 @@ def resize_plane(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def decode(path: Path) -> NDArray[Any]:
-    """[H, W] of any number type, as the file holds it; colour becomes grey, a DICOM's window is applied."""
+    """[H, W] of any number type, as a viewer shows it; colour becomes grey, a DICOM's window is applied."""
     if ending(path) in (".dcm", ".dicom"):
         return dicom.read(path)
     if ending(path) in (".nii", ".nii.gz"):
         return nifti.read_plane(path)
-    try:
-        with Image.open(path) as file:
-            file.load()
-            if file.mode in ("RGB", "RGBA", "LA", "PA", "P", "CMYK", "YCbCr"):
-                return np.asarray(file.convert("RGB").convert("L"))
-            return np.asarray(file)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the data changed while it was read, start again") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, UnidentifiedImageError):
-            reason = "of no known format"
-        raise UserError(
-            f"{path}: cannot be decoded as an image ({_without_path(reason, path)}); "
-            "copy or download the file again, or remove it"
-        ) from None
-
-
-def _without_path(reason: str, path: Path) -> str:
-    return reason.replace(repr(str(path)), "the file").replace(str(path), "the file")
+    return raster.read(path)
 
 
 def _size(shape: tuple[int, ...]) -> str:

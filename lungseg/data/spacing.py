@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lungseg.data.case import Case, files
 from lungseg.data.pairing import ending
+from lungseg.plural import plural
 
 log = logging.getLogger("lungseg")
 
@@ -40,5 +41,6 @@ def spacings(cases: Sequence[Case]) -> tuple[str, dict[str, Spacing]]:
     if len(found) == len(cases):
         return "mm", found
     if found:
-        log.info("%d of %d images say how large a pixel is: distances are in pixels for all", len(found), len(cases))
+        log.info("%d of %s say how large a pixel is: distances are in pixels for all", len(found),
+                 plural(len(cases), "image"))  # fmt: skip
     return "px", {}

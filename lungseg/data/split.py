@@ -10,6 +10,7 @@ import numpy as np
 from lungseg.data.case import SPLITS, Case, checksum, place
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
+from lungseg.plural import plural
 
 Splits = dict[str, list[Case]]
 
@@ -30,10 +31,8 @@ def split_cases(
     _require_unique_ids(cases)
     unsplit = [case for case in cases if case.split is None]
     if unsplit and len(unsplit) < len(cases):
-        raise UserError(
-            f"{unsplit[0].id}: has no split while {len(cases) - len(unsplit)} other cases do; "
-            "give every case a split or none"
-        )
+        others = plural(len(cases) - len(unsplit), "other case does", "other cases do")
+        raise UserError(f"{unsplit[0].id}: has no split while {others}; give every case a split or none")
     splits: Splits = {name: [case for case in cases if case.split == name] for name in SPLITS}
     if unsplit:
         splits["train"] = list(cases)
@@ -86,7 +85,8 @@ def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list
     if not taken:
         everyone = sum(map(len, strata.values()))
         raise UserError(
-            f"{len(cases)} cases of {everyone} patients in {len(strata)} classes: too few to set a {name} split apart, "
+            f"{plural(len(cases), 'case')} of {plural(everyone, 'patient')} in "
+            f"{plural(len(strata), 'class', 'classes')}: too few to set a {name} split apart, "
             "which takes two patients of a class; is the column of patients right, or data.limit too small?"
         )
     return [c for c in cases if c.patient not in taken], [c for c in cases if c.patient in taken]
@@ -107,7 +107,9 @@ def limit(cases: Sequence[Case], number: int | None) -> list[Case]:
 def _require_unique_ids(cases: Sequence[Case]) -> None:
     twice = [id for id, number in Counter(case.id for case in cases).items() if number > 1]
     if twice:
-        raise UserError(f"case id {twice[0]!r} is there more than once ({len(twice)} such ids); rename the files")
+        raise UserError(
+            f"case id {twice[0]!r} is there more than once ({plural(len(twice), 'such id')}); rename the files"
+        )
 
 
 def _require_disjoint(splits: Splits) -> None:
@@ -132,7 +134,8 @@ def require_regions(splits: Splits, regions: Sequence[str]) -> None:
                 bare = sum(missing[0] not in c.masks for c in everyone)
                 raise UserError(
                     f"{case.id} ({place(case)}) has no {missing[0]} mask, which this task needs; {bare} of "
-                    f"{len(everyone)} cases lack it: choose another task=..., add the masks or leave those images out"
+                    f"{plural(len(everyone), 'case')} lack it: choose another task=..., add the masks or "
+                    "leave those images out"
                 )
 
 
@@ -149,8 +152,8 @@ def copies_across(path: Path) -> str | None:
     if not found:
         return None
     return (
-        f"{len(found)} images stand on two sides of the split, byte for byte, first {found[0]}: scores flatter; "
-        "data.drop_leaks=true leaves them out of training"
+        f"{plural(len(found), 'image stands', 'images stand')} on two sides of the split, byte for byte, "
+        f"first {found[0]}: scores flatter; data.drop_leaks=true leaves them out of training"
     )
 
 
@@ -167,7 +170,7 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
     gone = [id for ids in saved.values() for id in ids if id not in by_id]
     if gone:
         raise UserError(
-            f"{path}: names case {gone[0]!r}, which the data no longer has ({len(gone)} such cases); "
+            f"{path}: names case {gone[0]!r}, which the data no longer has ({plural(len(gone), 'such case')}); "
             "bring back the data as it was, or judge on it as another data set (data=...)"
         )
     splits = {name: [by_id[id] for id in ids] for name, ids in saved.items()}

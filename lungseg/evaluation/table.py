@@ -6,6 +6,8 @@ from typing import Any
 
 from lungseg.evaluation.cases import METRICS, SIZES
 from lungseg.evaluation.flattery import NAMES
+from lungseg.plural import plural
+from lungseg.printable import one_line
 from lungseg.statistics.bootstrap import FEW
 from lungseg.tables import aligned
 
@@ -18,7 +20,8 @@ Scores = Mapping[str, Any]
 def render(summary: Mapping[str, Any]) -> str:
     """A block of lines per region: the net, the mean mask, all background; then what else was measured."""
     lines = [
-        f"{summary['split']} of {summary['data']}: {summary['cases']} cases of {summary['patients']} patients, "
+        f"{one_line(summary['split'])} of {one_line(summary['data'])}: {plural(summary['cases'], 'case')} of "
+        f"{plural(summary['patients'], 'patient')}, "
         f"threshold {summary['threshold']:g}"
         + (f", tta {summary['tta']}" if summary["tta"] != "none" else "")
         + (f", ensemble of {summary['members']}" if summary.get("members", 1) > 1 else "")
@@ -31,7 +34,7 @@ def render(summary: Mapping[str, Any]) -> str:
             rows.append(_row(_said(name, summary, region), scores[region])[columns])
         lines += [
             "",
-            f"{region} ({first['n_reference']} cases with it, {first['n_empty']} without)",
+            f"{one_line(region)} ({plural(first['n_reference'], 'case')} with it, {first['n_empty']} without)",
             *(f"  {line}" for line in aligned(rows)),
             *(f"  {line}" for line in _further(first, summary, region)),
             *_flattery(summary, region),
@@ -63,7 +66,8 @@ def _further(scores: Scores, summary: Mapping[str, Any], region: str) -> list[st
         lines += [_pooled(scores), *_surface(scores, summary["unit"], summary["tolerances"])]
     if scores["n_empty"]:
         lines.append(
-            f"without it: a false alarm in {_share(scores, 'false_alarm_rate')} of the {scores['n_empty']} cases, "
+            f"without it: a false alarm in {_share(scores, 'false_alarm_rate')} of "
+            f"the {plural(scores['n_empty'], 'case')}, "
             f"on {100 * scores['false_alarm_area']:.2g}% of the image on average"
         )
     if scores.get("lesions"):

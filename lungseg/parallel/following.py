@@ -1,6 +1,5 @@
 """Any rank but the first: it does what rank zero tells it, says nothing, and leaves with rank zero's exit code."""
 
-import sys
 import traceback
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lungseg.fitting import Ranks, build_trainer, fit
 from lungseg.parallel import cluster
 from lungseg.parallel.line import Follower, RankLost
 from lungseg.parallel.signals import Interrupted, Signals
+from lungseg.printable import print_error
 from lungseg.runs import Run
 from lungseg.source import build_cases
 
@@ -45,7 +45,7 @@ def _follow(line: Follower, signals: Signals) -> int:
     except RankLost as error:
         if line.speaks:
             run = (line.told or {}).get("run", "RUN")
-            print(f"error: {error}; go on from what was saved by: python train.py resume={run}", file=sys.stderr)
+            print_error(f"{error}; go on from what was saved by: python train.py resume={run}")
         return error.exit_code
     except Interrupted as error:
         line.fail(f"was {error}", 128 + error.number)

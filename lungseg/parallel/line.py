@@ -6,7 +6,6 @@ own, so that no backend's time-out has to pass before the others know.
 
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from lungseg.errors import UserError
 from lungseg.parallel import wire
 from lungseg.parallel.cluster import Place
+from lungseg.printable import print_error
 
 GRACE = 20.0  # seconds for a rank to end by itself once another is lost; it may wait for that one in vain
 
@@ -61,7 +61,7 @@ class Line:
         if self.speaks:
             with contextlib.suppress(Exception):
                 self.at_last(str(self.lost))
-            print(f"error: {self.lost}", file=sys.stderr, flush=True)
+            print_error(self.lost)
         os._exit(self.lost.exit_code)
 
 

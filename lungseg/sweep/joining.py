@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lungseg.printable import printable
 from lungseg.sweep.plan import Words
 from lungseg.sweep.process import Stop
 from lungseg.sweep.record import recorded
@@ -16,7 +17,7 @@ from lungseg.trust import trusted_modules, trusting
 
 
 def quiet(what: str, row: Row, reason: str) -> None:
-    print(f"{row.name}  {what}{': ' + reason if reason else ''}", flush=True)
+    print(printable(f"{row.name}  {what}{': ' + reason if reason else ''}"), flush=True)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lungseg.errors import Stopped, UserError
 from lungseg.models.hub import require_weights
+from lungseg.plural import plural
 from lungseg.sweep.executors import Executor, make_executor
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.live import Live
@@ -129,8 +130,12 @@ def _announce(study: Study, rows: Sequence[Row]) -> None:
     already += f", {run} {'of them ' if not done else ''}taken already" if run else ""
     budget = study.settings.budget
     count = max(len(study.trials) + (budget.trials or 0), len(mine))
-    many = f"{count} trial{'s' if count != 1 else ''}"
-    many = many if study.space is None or budget.trials else f"trials for {budget.hours:g} hours"
+    many = plural(count, "trial")
+    many = (
+        many
+        if study.space is None or budget.trials
+        else f"trials for {budget.hours:g} {'hour' if budget.hours == 1 else 'hours'}"
+    )
     log.info("%s in %s%s; what each says: %s", many, study.folder, already, study.folder / "logs")
     log.info("Ctrl-C once: what runs is finished; twice: all is saved and stopped")
 

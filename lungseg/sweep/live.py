@@ -11,6 +11,8 @@ from datetime import datetime
 from statistics import mean
 from typing import Any
 
+from lungseg.plural import plural
+from lungseg.printable import SafeFormatter, one_line, printable
 from lungseg.sweep.logs import newest_log, says_now
 from lungseg.sweep.news import duration, news
 from lungseg.sweep.row import Row
@@ -33,6 +35,7 @@ class Live:
         """``rows`` are no news. What is logged meanwhile stands above the table."""
         self._known = {row.name: row for row in rows}
         log, above = logging.getLogger("lungseg"), _Above()
+        above.setFormatter(SafeFormatter("%(message)s"))
         above.live, before, log.handlers = self, log.handlers, [above]
         try:
             yield
@@ -42,7 +45,7 @@ class Live:
     def line(self, text: str) -> None:
         with self._lock:
             self._wipe()
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> None:
         """What has happened since the last time, then the table; ``jobs``: what a scheduler says of the study."""
@@ -55,7 +58,7 @@ class Live:
         with self._lock:
             self._wipe()
             size = shutil.get_terminal_size()
-            lines = [line[: size.columns - 1] for line in lines[: size.lines - 2]]
+            lines = [one_line(line)[: size.columns - 1] for line in lines[: size.lines - 2]]
             print("\n".join(lines), flush=True)
             self._drawn = len(lines)
 
@@ -82,7 +85,7 @@ def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]
     counts = Counter(row.state for row in mine)
     counts["waiting"] += max(total - len(mine), 0) if total is not None else 0
     said = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    of = "" if total is None else f" of {total} trial{'s' if total != 1 else ''}"
+    of = "" if total is None else f" of {plural(total, 'trial')}"
     others = f" (and {len(rows) - len(mine)} of earlier commands)" if len(rows) > len(mine) else ""
     lines = ["", f"{study.folder}{of}: {said or 'nothing yet'}{others}"]
     lines += [f"best      {best}" for best in best_so_far(study, mine)]
@@ -90,7 +93,7 @@ def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]
     if workers:
         names = ", ".join(f"{one['name']} ({one.get('executor')})" for one in workers[:3])
         more = f" and {len(workers) - 3} more" if len(workers) > 3 else ""
-        lines.append(f"workers   {len(workers)} with {slots} slots: {names}{more}")
+        lines.append(f"workers   {len(workers)} with {plural(slots, 'slot')}: {names}{more}")
     if jobs:
         lines.append(f"jobs      {jobs}")
     if left := time_left(mine, total, slots):

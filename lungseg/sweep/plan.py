@@ -56,6 +56,7 @@ def as_plan(content: Mapping[str, Any], size: str, file: Path) -> Plan:
         for axis, options in _mapping(part.get("grid"), file, f"{place}grid").items():
             grid[axis] = _axis(axis, options, file, f"{place}grid.{axis}")
         for step, words in _mapping(part.get("before"), file, f"{place}before").items():
+            _require_folder_name(step, file, f"{place}before: the step")
             before[step] = before.get(step, {}) | _words(words, file, f"{place}before.{step}")
         search |= _mapping(part.get("search"), file, f"{place}search")
         settings[place] = {key: part[key] for key in SETTINGS if part.get(key) is not None}
@@ -120,11 +121,15 @@ def _axis(axis: str, options: Any, file: Path, place: str) -> dict[str, Words]:
         raise UserError(f"{file}: {place} is empty; expected a list of values, or named options")
     counts = Counter(name for name, _ in named)
     for name in counts:
-        if not re.fullmatch(r"\w[\w.+-]*", name):
-            raise UserError(f"{file}: {place}: the option {name!r} will name folders; use letters, digits, - and _")
+        _require_folder_name(name, file, f"{place}: the option")
         if counts[name] > 1:
             raise UserError(f"{file}: {place}: two options are called {name}, and trials would be too; rename one")
     return dict(named)
+
+
+def _require_folder_name(name: str, file: Path, what: str) -> None:
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UserError(f"{file}: {what} {name!r} will name folders; use letters, digits, - and _")
 
 
 def option_name(axis: str, value: Any) -> str:

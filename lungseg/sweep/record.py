@@ -13,19 +13,13 @@ from lungseg.errors import UserError
 from lungseg.files import write_atomically
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
+from lungseg.sweep.continuation import continuation
 from lungseg.sweep.plan import Words
 from lungseg.sweep.process import finished
 from lungseg.sweep.study import Reading, Study, as_study
-from lungseg.trust import trust_words
 
 FILE = "study.json"
 STOP = "stop"  # a file that asks all workers to stop
-
-
-def command_of(study: Study, out: Path | None) -> str:
-    """What began the study, and goes on with it."""
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items()), *trust_words()]
-    return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
 
 
 def record(study: Study, command: str) -> Study:
@@ -57,12 +51,13 @@ def record(study: Study, command: str) -> Study:
 
 
 def recorded(folder: Path, typed: Words | None = None, more: Words | None = None) -> tuple[Study, str]:
-    """Returns the study that works in ``folder``, and the command that began it; paths hold from where that was given.
+    """Returns the study that works in ``folder``, and the command that goes on with it; paths hold from its beginning.
 
-    ``typed``: words that the user, or the leader that sent this process, said itself, so that they need no check.
-    ``more``: further ones. None of both: the study is only looked at, and nothing of it may be run.
+    The command is made here: the one that the file holds may be anybody's. ``typed``: words that the user, or the
+    leader that sent this process, said itself, so that they need no check. ``more``: further ones. None of both: the
+    study is only looked at, and nothing of it may be run.
     """
-    path = folder / FILE
+    path, came_from = folder / FILE, Path.cwd()
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
@@ -74,7 +69,7 @@ def recorded(folder: Path, typed: Words | None = None, more: Words | None = None
         said = {key for key, value in (typed or {}).items() if given.get(key) == value} | set(more or {})
         reading = Reading(None if typed is None and more is None else frozenset(said))
         study = as_study(content["content"], Path(content["study"]), size, {**given, **(more or {})}, where, reading)
-        return replace(study, about=content["about"], id=content["id"]), content["command"]
+        return replace(study, about=content["about"], id=content["id"]), continuation(study, came_from)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

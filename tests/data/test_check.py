@@ -96,7 +96,7 @@ def test_what_would_harm_a_training_is_named_and_exits_with_1(folder_data, tmp_p
     assert found["kind"] == kind
     assert found["path"] == str(folder_data / path)
     assert f"{kind}: 1" in result.stdout
-    assert "1 problems would harm a training" in result.stdout
+    assert "1 problem would harm a training" in result.stdout
 
 
 def test_an_empty_infection_is_told_of_covid_and_not_of_non_covid(folder_data, tmp_path):

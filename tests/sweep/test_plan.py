@@ -111,6 +111,20 @@ def test_values_are_written_as_hydra_reads_them(value, written):
         ("grid: {seed: [one]}", r"trial one: seed=one: expected a whole number"),
         ("grid: {cut: {a: {data.crop: <croper>}}}\nbefore: {cropper: {}}", r"<croper> is no step.*mean cropper\?"),
         (
+            "before: {a: {data.crop: <b>}, b: {data.crop: <a>}}\ngrid: {cut: {x: {data.crop: <a>}}}",
+            r"before\.a: data\.crop: <b> is a step of before, and a step cannot use one that waits for it in turn",
+        ),
+        (
+            "before: {a: {data.crop: <a>}}\ngrid: {cut: {x: {data.crop: <a>}}}",
+            r"before\.a: data\.crop: <a> is a step of before, and a step cannot use itself; set data\.crop",
+        ),
+        (
+            "before: {a: {data.crop: <b>}, b: {}}\nsearch: {optim.lr: [1, 2]}\nbase: {data.crop: <a>}\n"
+            "budget: {trials: 2}",
+            r"before\.a: data\.crop: <b> is a step of before, and a step cannot use another step",
+        ),
+        ("grid: {seed: [1]}\nbefore: {../up: {}}", r"mine\.yaml: before: the step '\.\./up' will name folders"),
+        (
             "grid: {seed: [1]}\nbase: {pretrained: true, model.weights: gone.pt}",
             r"model\.weights=gone\.pt: no such file",
         ),

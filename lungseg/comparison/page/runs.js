@@ -39,13 +39,20 @@ function drawConfigs() {
   $("settings").replaceChildren(el("thead", {}, head), el("tbody", {}, ...(rows.length ? rows : [none])));
 }
 
+// Commands out of the runs' files are somebody's words, to be read and not to be pasted.
+function recorded(run) {
+  const said = [run.command, run.judged].filter(Boolean);
+  if (!said.length) return [];
+  return [el("p", { className: "note" }, "Its own files say that it was trained and judged by:"), el("pre", { tabIndex: 0 }, said.join("\n")), el("p", { className: "note" }, "Judge it again:")];
+}
+
 function drawReproduce() {
   const parts = [];
   for (const arm of shownArms()) {
     parts.push(el("h3", {}, named(arm)));
     for (const run of runsOf(arm)) {
       const about = [run.commit ? `code at ${run.commit.slice(0, 10)}${run.dirty ? " with changes" : ""}` : "", run.device, run.epochs ? `${run.epochs} epochs` : "", run.seconds ? `${Math.round(run.seconds)} s of training` : ""].filter(Boolean).join(", ");
-      parts.push(el("p", { className: "note" }, `${run.where}${about ? `: ${about}` : ""}`), copyable(`${run.command}\n${run.judge}`));
+      parts.push(el("p", { className: "note" }, `${run.where}${about ? `: ${about}` : ""}`), ...recorded(run), copyable(run.judge));
     }
   }
   $("commands").replaceChildren(...parts, el("h3", {}, "This page again"), copyable(DATA.command), el("h3", {}, "Cite"), copyable(DATA.cite));

@@ -5,13 +5,13 @@ case's own name. The paths in ``metadata.csv`` are those of the publisher's mach
 it is never used to pair, only told where it is wrong.
 """
 
-import csv
 import re
 from pathlib import Path
 
 from lungseg.data.case import Case, MaskFile
 from lungseg.data.pairing import counted, existing, pictures, require_images, stem, strays
 from lungseg.data.problems import Problem, settle
+from lungseg.data.text_table import read_text_table
 from lungseg.errors import UserError
 
 PUBLISHED = 20
@@ -64,12 +64,14 @@ def _shifted(path: Path) -> list[Problem]:
     """Rows whose four files are not of one case."""
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        rows = read_text_table(path).rows
+    except UserError as error:  # nothing is taken from it
+        return [Problem("unreadable", path, str(error).removeprefix(f"{path}: "), harm=False)]
     problems = []
-    for number, row in enumerate(rows, start=2):
-        keys = {name(stem(Path(row[column]))) for column in COLUMNS if row.get(column)}
+    for row in rows:
+        keys = {name(stem(Path(row.cells[column]))) for column in COLUMNS if row.cells.get(column)}
         if len(keys) > 1:
-            said = f"line {number} puts {' and '.join(sorted(keys))} together; files are paired by their own names"
+            said = f"line {row.line} puts {' and '.join(sorted(keys))} together; files are paired by their own names"
             problems.append(Problem("shifted row", path, said, harm=False))
     return problems

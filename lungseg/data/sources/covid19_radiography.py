@@ -5,6 +5,7 @@
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,18 +13,22 @@ from lungseg.data.case import Case, MaskFile
 from lungseg.data.pairing import counted, existing, pictures, require_images, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.errors import UserError
+from lungseg.plural import plural
 
 log = logging.getLogger("lungseg")
 
 PUBLISHED = {"COVID": 3616, "Normal": 10192, "Lung_Opacity": 6012, "Viral Pneumonia": 1345}
 NAME = "COVID-19_Radiography_Dataset"
+NO_SOURCE = "{label} without source"
+NOWHERE = ("", "na", "nan", "none", "null", "unknown")  # an address that is none, without its punctuation
 ENOUGH = 10  # sources in every class: fewer cannot be divided fairly
 
 
 def cases(*, root: str, group: str = "auto", problems: list[Problem] | None = None) -> list[Case]:
     """All four classes. ``group`` says what counts as one patient: each image, or each source address.
 
-    ``auto``: the source where the metadata names at least ten in every class, else the image; the log says which.
+    ``auto``: the source where the metadata names at least ten in every class, else the image; the log says which. By
+    source, the images of a class that the metadata gives no address count as one source, and stay on one side.
     """
     if group not in ("auto", "source", "image"):
         raise UserError(f"data.group={group}: expected auto, source or image")
@@ -33,13 +38,16 @@ def cases(*, root: str, group: str = "auto", problems: list[Problem] | None = No
     known = [len(set(named.values())) for label, named in sources.items() if (folder / label).is_dir()]
     by_source = group == "source" or (group == "auto" and min(known) >= ENOUGH)
     listed = [
-        case for label in PUBLISHED for case in _section(folder, label, sources[label] if by_source else {}, found)
+        case for label in PUBLISHED for case in _section(folder, label, sources[label] if by_source else None, found)
     ]
     require_images(listed, folder, root)
     for label, published in PUBLISHED.items():
         found += counted(folder / label, sum(case.label == label for case in listed), published)
+    lacking = [case for case in listed if case.patient == NO_SOURCE.format(label=case.label)]
+    if lacking:
+        found.append(Problem("sources not known", folder, _without_source(lacking), harm=False))
     settle(found, problems)
-    _say(by_source, known)
+    _say(by_source, known, lacking)
     return listed
 
 
@@ -50,7 +58,7 @@ def _home(root: Path, said: str) -> Path:
     raise UserError(f"data.root={said}: holds no {NAME} with {', '.join(PUBLISHED)} in it; give the folder that does")
 
 
-def _section(folder: Path, label: str, sources: dict[str, str], found: list[Problem]) -> list[Case]:
+def _section(folder: Path, label: str, sources: dict[str, str] | None, found: list[Problem]) -> list[Case]:
     images = pictures(folder / label / "images", found)
     masks = pictures(folder / label / "masks", found)
     found += strays(images, masks, "lung", folder / label / "images")
@@ -59,7 +67,7 @@ def _section(folder: Path, label: str, sources: dict[str, str], found: list[Prob
             id=name,
             image=path,
             masks={"lung": MaskFile((masks[name],), scaled=True)} if name in masks else {},
-            patient=sources.get(name.lower(), name),
+            patient=name if sources is None else sources.get(name.lower(), NO_SOURCE.format(label=label)),
             label=label,
         )
         for name, path in images.items()
@@ -81,15 +89,25 @@ def _sources(folder: Path, label: str) -> dict[str, str]:
     if "FILE NAME" not in header or "URL" not in header:
         raise UserError(f"{path}: has the columns {', '.join(header)}; expected FILE NAME and URL")
     name, url = header.index("FILE NAME"), header.index("URL")
-    return {str(row[name]).strip().lower(): str(row[url]).strip() for row in rows[1:] if row[name] and row[url]}
+    whole = [row for row in rows[1:] if len(row) > max(name, url)]
+    cells = [(str(row[name] or "").strip().lower(), str(row[url] or "").strip()) for row in whole]
+    return {file: address for file, address in cells if file and re.sub(r"\W", "", address).lower() not in NOWHERE}
 
 
-def _say(by_source: bool, known: Sequence[int]) -> None:
+def _without_source(lacking: Sequence[Case]) -> str:
+    number = plural(len(lacking), "image")
+    return f"the metadata gives no address of {number}; those of a class count as one source and stay on one side"
+
+
+def _say(by_source: bool, known: Sequence[int], lacking: Sequence[Case]) -> None:
     if by_source:
         log.info("the split is by source address (data.group=source): images of one address stay on one side")
+        if lacking:
+            log.info("%s", _without_source(lacking))
     elif max(known, default=0) == 0:
         log.info("the split is by image, stratified by class: there is no metadata that names patients or sources")
     else:
         log.info(
-            "the split is by image, stratified by class: the metadata names as few as %d sources in a class", min(known)
+            "the split is by image, stratified by class: the metadata names as few as %s in a class",
+            plural(min(known), "source"),
         )

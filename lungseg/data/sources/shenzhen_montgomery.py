@@ -12,6 +12,7 @@ from lungseg.data.case import Case, MaskFile
 from lungseg.data.pairing import existing, pictures, require_images, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.errors import UserError
+from lungseg.plural import plural
 
 log = logging.getLogger("lungseg")
 
@@ -37,7 +38,7 @@ def cases(
     settle(found, problems)
     without = sum(problem.kind == "image without mask" for problem in found)
     if without and problems is None:
-        log.info("%d images have no lung mask and are left out", without)
+        log.info("%s left out", plural(without, "image without a lung mask is", "images without a lung mask are"))
     chosen = [case for case in listed if case.domain in domains]
     require_images(chosen, Path(root), root)
     return sorted(chosen, key=lambda case: case.id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from lungseg.cores import SHARE
 from lungseg.errors import UserError
+from lungseg.plural import plural
 from lungseg.sweep.joining import Help, Typed, typed_by, work
 from lungseg.sweep.study import Study
 
@@ -89,7 +90,9 @@ class Ray:
                 said = str(error.cause or error).strip().splitlines()[-1]
                 log.info("a Ray worker failed: %s", said)
                 if self._failed >= FAILURES:
-                    raise UserError(f"executor=ray: {self._failed} workers failed, the last one: {said}") from None
+                    raise UserError(
+                        f"executor=ray: {plural(self._failed, 'worker')} failed, the last one: {said}"
+                    ) from None
             except self._ray.exceptions.RayError as error:
                 log.info("a Ray worker has gone (%s); another takes its place", type(error).__name__)
 
