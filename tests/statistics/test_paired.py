@@ -73,7 +73,8 @@ def test_equal_scores():
     names = [str(n // 2) for n in range(30)]
     for first, second in ((scores, scores), (scores + 0.1, 0.1 + scores), (0.1 + 0.2 + 0 * scores, 0.3 + 0 * scores)):
         found = compare(first, second, names)
-        assert (found.difference, found.low, found.high) == (0, 0, 0)
+        assert found.difference == 0
+        assert np.isnan([found.low, found.high]).all()
         assert (found.p, found.wilcoxon_p, found.effect, found.superiority) == (1, 1, 0, 0.5)
 
 
@@ -93,7 +94,7 @@ def test_one_patient_two_patients_and_none():
 def test_a_constant_difference():
     names, second = list("abcdef"), np.arange(6) / 10
     found = compare(second + 0.1, second, names)
-    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+    assert np.isnan([found.low, found.high]).all()  # no spread to resample: p alone says how sure it is
     assert found.effect == np.inf
     assert found.p == 2 / 64
 
