@@ -8,6 +8,7 @@ drawn, and it is right where it holds the mean of the whole table.
 """
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -18,10 +19,10 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "statistics"))
 
-from hardware import machine, save
 from real_scores import Table, tables
 from simulated import dice, equal_models, falsely_sure, patients_of
 
+from hardware import machine, save
 from lungseg.statistics.bootstrap import mean_intervals
 from lungseg.statistics.cases import WEIGHTS, Floats, Weight, effective_patients, weighted
 from lungseg.statistics.multiplicity import SURE, holm, holm_over_pairs, sure
@@ -45,7 +46,7 @@ def real(repetitions: int) -> Rows:
             for patients, (effective, hits) in zip(PATIENTS, found, strict=True):
                 rows.append(_row(name, weight, effective, hits, table.columns) | {"patients": patients})
             effective, hits = (np.concatenate(parts) for parts in zip(*found, strict=True))
-            for low, high in zip(LIMITS, LIMITS[1:], strict=False):
+            for low, high in itertools.pairwise(LIMITS):
                 chosen = (effective >= low) & (effective < high)
                 if chosen.sum() >= 100:
                     about = {"effective_from": low, "effective_below": high}
@@ -199,7 +200,7 @@ def equal(studies: int) -> Rows:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repetitions", type=int, default=2000)
+    parser.add_argument("--repetitions", type=int, default=4000)
     repetitions = parser.parse_args().repetitions
     parts: dict[str, Callable[[], Rows]] = {
         "equal models": lambda: equal(repetitions),

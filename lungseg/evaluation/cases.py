@@ -66,9 +66,7 @@ def count(prediction: Mask, reference: Mask) -> NDArray[np.int64]:
     return counts.astype(np.int64)
 
 
-def summarise(
-    judged: Sequence[Judged], regions: Sequence[str], weight: Weight = "images"
-) -> dict[str, dict[str, Any]]:
+def summarise(judged: Sequence[Judged], regions: Sequence[str], weight: Weight = "images") -> dict[str, dict[str, Any]]:
     """Region -> means over cases with intervals over patients; see ``overlap.summarise``, ``_pooled``, ``_further``.
 
     With ``weight="patients"`` means are of the patients' own means. What is pooled, counted or the agreement of single

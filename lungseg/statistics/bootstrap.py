@@ -28,7 +28,13 @@ def mean_interval(
 
     The mean is that over images, in which a patient with many of them counts more; with ``weight="patients"`` each
     patient counts once.
-    @@COVERAGE@@
+
+    Measured by ``benchmarks/intervals.py`` on patients drawn from two tables of real scores: from ``ENOUGH`` effective
+    patients on it holds the truth in 93 to 97% of samples, with 10 to 15 of them in 92 to 96%, with fewer than 5 in 90
+    to 96%; in simulation, where one of 31 patients has 60 of 90 images, in 73 to 75%. No interval knows of what it
+    never saw: where 3% of patients fail altogether and the others are good, it holds it in 55 to 61% of samples of 20
+    or 30 patients, in over 99% of those that hold such a patient.
+
     Bounds stay between the least and the greatest value. NaN values are left out. (NaN, NaN) with fewer than two
     patients, and where no patient differs from the mean: there is no spread to resample.
     """

@@ -11,8 +11,8 @@ def share_intervals(shares: Floats, effective: float, *, level: float = 0.95) ->
 
     ``effective`` is the number of effective patients: images of one patient are taken to say one thing, the worst that
     may be. So 0 of 20 patients is [0, 0.168], however many images each has.
-    @@SHARES@@
-    NaN without a patient.
+    It holds the truth in 97% or more of simulated samples (``benchmarks/intervals.py``): in 97 to 99% where the images
+    of a patient are all alike, and in more, wider than it need be, where they are not. NaN without a patient.
     """
     if effective <= 0:
         return np.full(shares.shape, np.nan), np.full(shares.shape, np.nan)

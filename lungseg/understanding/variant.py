@@ -66,10 +66,11 @@ def gains(
     plain: Outcome, changed: Outcome, regions: Sequence[str], patients: Sequence[str], weight: Weight = "images"
 ) -> list[Gain]:
     """Compares both in each region; p is corrected for these alone, see ``corrected``."""
-    return corrected([
-        _gain(region, (plain.dice[:, k], changed.dice[:, k]), (plain.alarm[:, k], changed.alarm[:, k]), patients, weight)
-        for k, region in enumerate(regions)
-    ])  # fmt: skip
+    found = []
+    for k, region in enumerate(regions):
+        dice, alarms = (plain.dice[:, k], changed.dice[:, k]), (plain.alarm[:, k], changed.alarm[:, k])
+        found.append(_gain(region, dice, alarms, patients, weight))
+    return corrected(found)
 
 
 def _gain(
@@ -80,17 +81,23 @@ def _gain(
     weight: Weight,
 ) -> Gain:
     """Of each pair [N] plain comes first."""
-    (found, invented), means = (
-        [_compare(pair, patients, weight) for pair in (dice, alarms)],
-        [weighted_mean(values, patients, weight) for values in (*dice, *alarms)],
+    found, invented = (_compare(pair, patients, weight) for pair in (dice, alarms))
+    before, after, alarms_before, alarms_after = (_mean(values, patients, weight) for values in (*dice, *alarms))
+    return Gain(
+        region,
+        before,
+        after,
+        found,
+        alarms_before,
+        alarms_after,
+        invented,
+        found.p,
+        invented.p,
+        effective_patients(dice[0], patients, weight),
     )
-    effective = effective_patients(dice[0], patients, weight)
-    return Gain(region, means[0], means[1], found, means[2], means[3], invented, found.p, invented.p, effective)
 
 
-def _compare(
-    pair: tuple[NDArray[np.float64], NDArray[np.float64]], patients: Sequence[str], weight: Weight
-) -> Paired:
+def _compare(pair: tuple[NDArray[np.float64], NDArray[np.float64]], patients: Sequence[str], weight: Weight) -> Paired:
     rows, owners = weighted(np.stack(pair, axis=1), patients, weight)
     return compare(rows[:, 1], rows[:, 0], owners)
 
@@ -155,3 +162,9 @@ def _verdict(found: Paired, p: float, tests: int, names: tuple[str, str]) -> str
     if not could_be_sure(found, tests):
         return f"{found.patients} {'patient is' if found.patients == 1 else 'patients are'} too few to tell"
     return "no sure difference"
+
+
+def _mean(values: NDArray[np.float64], patients: Sequence[str], weight: Weight) -> float:
+    if weight == "patients":
+        return weighted_mean(values, patients, weight)
+    return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")

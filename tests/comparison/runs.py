@@ -280,10 +280,10 @@ def entries_of(*paths, tuned=False):
     return gather(paths, Wanted(tuned=tuned))
 
 
-def report_of(*paths, **options):
+def report_of(*paths, weight="images", **options):
     """Of the only group."""
     from lungseg.comparison.group import group
     from lungseg.comparison.report import report
 
     (found,) = group(entries_of(*paths), **options)
-    return report(found, show=False)
+    return report(found, show=False, weight=weight)

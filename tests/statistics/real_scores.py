@@ -31,7 +31,9 @@ class Table:
         names, owner = np.unique(self.patients, return_inverse=True)
         drawn = generator.integers(len(names), size=patients)
         rows = [np.flatnonzero(owner == one) for one in drawn]
-        return self.values[np.concatenate(rows)], np.arange(patients).repeat([len(one) for one in rows]).astype(str).tolist()
+        return self.values[np.concatenate(rows)], np.arange(patients).repeat([len(one) for one in rows]).astype(
+            str
+        ).tolist()
 
 
 def tables():
