@@ -38,7 +38,7 @@ function drawForest() {
   shown.forEach((arm, place) => picture.append(forestRow(arm, place * step, { at, left, width, right, step, wide })));
   $("forest").replaceChildren(picture);
   const { caution, unseen } = stats();
-  const hidden = defined(unseen) ? ` No interval knows of a failure that no patient here shows: up to ${Math.round(100 * unseen)}% of patients may fail and none of so many show it.` : "";
+  const hidden = defined(unseen) ? ` A failure that no patient here shows is in no interval: it may befall up to ${Math.round(100 * unseen)}% of patients.` : "";
   $("forest-note").textContent = `Dot: mean over ${over()}. Bar: 95% interval over patients.${sentenceOf(caution)}${hidden} Dotted: baselines that need no model.${off}`;
 }
 
