@@ -173,7 +173,8 @@ class _Flips:
         if not bounded:
             return np.asarray(p)
         squares = np.maximum((by_patient**2).sum(axis=0), np.finfo(np.float64).tiny)
-        return np.asarray(np.where(beyond == 0, np.minimum(p, 2 * np.exp(-(total**2) / (2 * squares))), p))
+        bound = np.maximum(2 * np.exp(-(total**2) / (2 * squares)), np.finfo(np.float64).tiny)  # never 0
+        return np.asarray(np.where(beyond == 0, np.minimum(p, bound), p))
 
 
 def _flips(values: Floats, sums: Floats, resamples: int, seed: int) -> _Flips:
