@@ -29,8 +29,9 @@ HELP = """\
 
 data: names: {names}.  Any key of conf/data/<name>.yaml and of data in conf/train.yaml can follow as key=value,
 task=... too; out=FOLDER says where tables and pictures go (checks/<name>, audits/<name>, splits/<name>).
-compare: out=FOLDER (comparison), evaluation=NAME of the judgement (the own test), threshold=chosen|tuned, common=true
-(only the cases that all have), title=..., pictures=MB|all in the page; --wandb sends the table.
+compare: out=FOLDER (comparison), evaluation=NAME of the judgement (the own test), threshold=chosen|tuned,
+weight=images|patients (the mean over all images, or over the patients' own means), common=true (only the cases that all
+have), title=..., pictures=MB|all in the page; --wandb sends the table.
 sweep: studies: {studies}.  size=small runs on built-in data in minutes. Any key of python train.py can follow, for all
 trials; <axis>=<option>,<option> runs a part of the grid; out=FOLDER says where (studies/<study>-<size>)."""
 

@@ -148,6 +148,7 @@ def _how(
         given.threshold,
         tuned,
         Flattery(predict.regions, cfg.data.batch_size) if given.get("legacy") else None,
+        given.get("weight") or "images",
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -167,6 +168,23 @@ def test_definitions_that_flatter_are_reported_only_when_asked_and_change_nothin
     assert values["two_channel_dice"]["value"] == pytest.approx(accuracy, abs=1e-6)
     assert all(one["why"] for one in values.values())
     assert values["two_channel_dice"]["value"] > found.summary["results"]["model"]["infection"]["dice"]
+
+
+def test_a_mean_over_patients_is_recorded_and_all_that_is_asked_follows(runs, tmp_path, capsys):
+    found = judged(runs / "lung0", f"out={tmp_path}", "weight=patients", "ask=tta")
+    assert "means over patients" in capsys.readouterr().out.splitlines()[1]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["weight"] == "patients"
+    by_patient = defaultdict(list)
+    for row in found.rows:
+        by_patient[row["patient"]].append(row["lung_dice"])
+    assert len(by_patient) < len(found.rows)
+    expected = np.mean([np.mean(values) for values in by_patient.values()])
+    assert summary["results"]["model"]["lung"]["dice"] == pytest.approx(expected, abs=1e-6)
+    assert summary["results"]["model"]["lung"]["effective_patients"]["dice"] == len(by_patient)
+    (answer,) = json.loads((tmp_path / "answers.json").read_text()).values()
+    assert answer["numbers"]["flip"][0]["plain"] == pytest.approx(expected, abs=1e-6)
+    assert answer["numbers"]["flip"][0]["dice_effective"] == len(by_patient)
 
 
 def hits(row):
@@ -401,6 +419,7 @@ def test_two_ensembles_that_begin_with_the_same_run_do_not_overwrite_each_other(
         ("lung0", ["gate=RUNS/lung1", "ask=tta"], "gate=.*predicts no infection: leave it out"),
         ("lung0", ["threshold=0"], r"threshold=0\.0: expected a probability between 0 and 1"),
         ("lung0", ["threshold=1"], r"threshold=1\.0: expected a probability between 0 and 1"),
+        ("lung0", ["weight=cases"], "weight=cases: expected images or patients"),
         ("lung0", ["tta=turn"], "tta=turn: expected one of none, flip"),
         ("lung0", ["tolerances=[0]"], r"tolerances=\[0\]: expected distances above 0, for example \[1,2,4\]"),
         ("lung0", ["tolerances=[2,nan]"], r"tolerances=\[2,nan\]: expected distances above 0"),

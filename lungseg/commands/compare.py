@@ -22,12 +22,13 @@ from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.files import replaced, write_atomically
 from lungseg.printable import one_line
+from lungseg.statistics.cases import WEIGHTS, Weight
 from lungseg.tables import write_table
 
 log = logging.getLogger("lungseg")
 
 
-KEYS = ("out", "evaluation", "threshold", "common", "title", "pictures")
+KEYS = ("out", "evaluation", "threshold", "weight", "common", "title", "pictures")
 
 
 def compare_words(words: Sequence[str], wandb: bool = False) -> int:
@@ -42,6 +43,7 @@ def compare_words(words: Sequence[str], wandb: bool = False) -> int:
         Path(values.get("out", "comparison")),
         wanted=Wanted(values.get("evaluation"), threshold == "tuned"),
         common=_one_of(values, "common", ("false", "true")) == "true",
+        weight="patients" if _one_of(values, "weight", WEIGHTS) == "patients" else "images",
         title=values.get("title"),
         pictures=_megabytes(values.get("pictures", str(BUDGET))),
         wandb=wandb,
@@ -97,6 +99,7 @@ def compare(
     *,
     wanted: Wanted | None = None,
     common: bool = False,
+    weight: Weight = "images",
     title: str | None = None,
     pictures: float = BUDGET,
     wandb: bool = False,
@@ -117,7 +120,7 @@ def compare(
             raise
         log.info("only one run stands for the search, so nothing is compared on the test cases\n")
         return search_page(search, out, title=title, command=command)
-    reports = [report(one) for one in groups]
+    reports = [report(one, weight=weight) for one in groups]
     for one in reports:
         log.info("%s", text(one))
     albums = [album(one, pictures / len(reports)) for one in reports]

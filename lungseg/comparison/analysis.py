@@ -1,6 +1,6 @@
 """What a group of runs comes to by one score: means, ranks, differences and how sure they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,37 +9,26 @@ from numpy.typing import NDArray
 from lungseg.comparison.arm import Arm
 from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
-from lungseg.statistics.bootstrap import FEW, mean_intervals
-from lungseg.statistics.multiplicity import holm
-from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
+from lungseg.comparison.strata import Subgroup, intervals, subgroups
+from lungseg.statistics.cases import Weight, effective_patients, weighted
+from lungseg.statistics.multiplicity import holm_over_pairs, sure
+from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with, p_of_all
 from lungseg.statistics.ranking import Ranking, rank
 from lungseg.statistics.seeds import Spread, seeds_p, spread
 
-SURE = 0.05
-MOST_PAIRS = 24  # of the best arms are compared each with each; the others with the best alone
-SIZES = ("small", "medium", "large")
+MOST_PAIRS = 24  # of the best arms are shown each with each; p is corrected for the pairs of all
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Subgroup:
-    """The cases of one class, domain or size; arrays [A] by arm."""
-
-    by: str
-    name: str
-    cases: int
-    patients: int
-    mean: Floats
-    low: Floats
-    high: Floats
 
 
 @dataclass(frozen=True)
 class Analysis:
     """By arm [A]: ``versus`` is each minus the best (None for the best itself), ``adjusted`` its p after Holm.
 
-    ``pairs`` are [A, A], NaN beyond the ``MOST_PAIRS`` best; ``pairs_adjusted`` their p after Holm over all of them.
+    ``pairs`` are [A, A], NaN beyond the ``MOST_PAIRS`` best; ``pairs_adjusted`` p after Holm over all arms' pairs.
+    The best is picked by the data, so a correction for the comparisons with it alone would be too small: ``adjusted``
+    is the best's row of ``pairs_adjusted``. ``alike`` numbers the arms by their scores: equal numbers are equal in
+    every case. ``effective`` patients are behind each interval.
     ``seeds_p``: Welch's test against the best with the seeds' means as the sample; NaN where either has one seed.
     ``values`` [N, A] are means over seeds; a case that any arm has no score for counts for none.
     """
@@ -57,6 +46,9 @@ class Analysis:
     spreads: dict[int, Spread]
     seeds_p: Floats
     patients: int
+    effective: float
+    alike: list[int]
+    weight: Weight = "images"
 
     @property
     def cases(self) -> int:
@@ -67,10 +59,21 @@ class Analysis:
     def best(self) -> int:
         return int(self.ranking.order[0])
 
+    @property
+    def twins(self) -> list[int]:
+        """The arms with the best's scores in every case, the best first; it alone where there is no other."""
+        return [int(place) for place in self.ranking.order if self.alike[place] == self.alike[self.best]]
+
+    def rank(self, place: int) -> int:
+        """From 1; arms that are alike in every case share theirs."""
+        return next(n for n, other in enumerate(self.ranking.order, 1) if self.alike[other] == self.alike[place])
+
     def behind(self, place: int) -> bool:
-        """Whether an arm is surely worse than the best: by the test after its correction, and by the interval."""
+        """Tells whether an arm is surely worse than the best."""
         versus = self.versus[place]
-        return versus is not None and bool(self.adjusted[place] < SURE and versus.low * versus.high > 0)
+        if versus is None:
+            return False
+        return bool(sure(self.adjusted[place], np.array(versus.low), np.array(versus.high)))
 
     @property
     def sure(self) -> bool:
@@ -79,44 +82,52 @@ class Analysis:
         return bool(others) and all(self.behind(place) for place in others)
 
     @property
-    def rough(self) -> bool:
-        return self.patients < FEW
+    def sure_pairs(self) -> NDArray[np.bool_]:
+        """[A, A]: which are surely apart; none beyond the ``MOST_PAIRS`` best."""
+        return sure(self.pairs_adjusted, self.pairs.low, self.pairs.high) & ~np.isnan(self.pairs.p)
 
 
-def analyse(group: Group, arms: Sequence[Arm], kind: Kind) -> Analysis:
+def analyse(group: Group, arms: Sequence[Arm], kind: Kind, weight: Weight = "images") -> Analysis:
     scores = group.scores[kind.id]
     by_run = np.where(np.isnan(scores).any(axis=1, keepdims=True), np.nan, scores)
     values = np.stack([by_run[:, arm.columns].mean(axis=1) for arm in arms], axis=1)
     patients = group.table.patient
-    ranking = rank(values, patients, kind.higher)
-    low, high = _intervals(values, patients)
+    rows, owners = weighted(values, patients, weight)
+    ranking = rank(rows, owners, kind.higher)
+    known = ~np.isnan(values).any(axis=1)
+    effective = effective_patients(np.where(known, 0.0, np.nan), patients, weight)
+    low, high = intervals(kind, rows, owners, effective)
     best = int(ranking.order[0])
-    against = compare_with(values, best, patients)
-    versus: list[Paired | None] = [*against[:best], None, *against[best:]]
-    adjusted = holm(np.array([np.nan if one is None else one.p for one in versus]))
-    pairs = _pairs(values, ranking, patients)
-    there = ~np.isnan(values).any(axis=1)
+    against = compare_with(rows, best, owners)
+    pairs = _pairs(rows, ranking, owners)
+    adjusted = holm_over_pairs(pairs.p if len(arms) <= MOST_PAIRS else p_of_all(rows, owners))
+    by_arm = [weighted(by_run[:, arm.columns], patients, weight)[0] for arm in arms]
     return Analysis(
         kind,
         values,
         ranking,
         low,
         high,
-        versus,
-        adjusted,
+        [*against[:best], None, *against[best:]],
+        adjusted[best],
         pairs,
-        _holm_over_pairs(pairs.p),
-        list(_subgroups(group, kind, values)),
-        {n: spread(by_run[:, arm.columns], patients) for n, arm in enumerate(arms) if len(arm.columns) > 1},
-        _over_seeds([by_run[:, arm.columns] for arm in arms], best),
-        len({patient for patient, known in zip(patients, there, strict=True) if known}),
+        adjusted,
+        list(subgroups(group, kind, values, weight)),
+        {n: spread(by_arm[n], owners) for n, arm in enumerate(arms) if len(arm.columns) > 1},
+        _over_seeds(by_arm, best),
+        len({patient for patient, there in zip(patients, known.tolist(), strict=True) if there}),
+        effective,
+        _alike(values),
+        weight,
     )
 
 
-def _intervals(values: Floats, patients: Sequence[str]) -> tuple[Floats, Floats]:
-    """Of each column, all at once: a case has a score in all or in none."""
-    there = np.flatnonzero(~np.isnan(values).any(axis=1))
-    return mean_intervals(values[there], [patients[row] for row in there.tolist()])
+def _alike(values: Floats) -> list[int]:
+    """Each column's first equal one, by its number."""
+    return [
+        next(n for n in range(column + 1) if np.array_equal(values[:, n], values[:, column], equal_nan=True))
+        for column in range(values.shape[1])
+    ]
 
 
 def _over_seeds(by_arm: Sequence[Floats], best: int) -> Floats:
@@ -137,37 +148,3 @@ def _pairs(values: Floats, ranking: Ranking, patients: Sequence[str]) -> Pairs:
 
     squares = {name: spread_out(getattr(found, name)) for name in COLUMNS}
     return Pairs(**squares, cases=found.cases, patients=found.patients)
-
-
-def _holm_over_pairs(p: Floats) -> Floats:
-    """Each pair is one test, though it stands in the table twice."""
-    upper = np.triu_indices(len(p), 1)
-    adjusted = np.full(p.shape, np.nan)
-    adjusted[upper] = holm(p[upper])
-    adjusted.T[upper] = adjusted[upper]
-    return adjusted
-
-
-def _subgroups(group: Group, kind: Kind, values: Floats) -> Iterator[Subgroup]:
-    """By class and domain where there are several, and by the size of the region in thirds of the cases."""
-    table = group.table
-    known = np.asarray(~np.isnan(values).any(axis=1))
-    for by, names in (("class", table.label), ("domain", table.domain)):
-        there = sorted({name for name, scored in zip(names, known.tolist(), strict=True) if scored and name})
-        for name in there if len(there) > 1 else []:
-            yield _subgroup(by, name, np.array([one == name for one in names]) & known, values, table.patient)
-    share = table.numbers[f"{kind.region}/reference_share"]
-    with_region = known & (share > 0)
-    if with_region.sum() >= 2 * len(SIZES) * 3:
-        limits = np.quantile(share[with_region], [1 / 3, 2 / 3])
-        for number, size in enumerate(SIZES):
-            rows = with_region & (np.searchsorted(limits, share, side="left") == number)
-            if rows.any():
-                span = f"{100 * share[rows].min():.2g} to {100 * share[rows].max():.2g}% of the image"
-                yield _subgroup(f"size of the {kind.region}", f"{size} ({span})", rows, values, table.patient)
-
-
-def _subgroup(by: str, name: str, rows: NDArray[np.bool_], values: Floats, patients: Sequence[str]) -> Subgroup:
-    chosen, owners = values[rows], [patients[row] for row in np.flatnonzero(rows).tolist()]
-    low, high = _intervals(chosen, owners)
-    return Subgroup(by, name, int(rows.sum()), len(set(owners)), chosen.mean(axis=0), low, high)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lungseg.comparison.analysis import Analysis, Floats
 from lungseg.comparison.report import Report, interval
+from lungseg.statistics.caution import few_patients
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5a5fd0", "#8a8a8a")
 MOST = 12  # arms in a figure
@@ -55,7 +56,8 @@ def means(found: Analysis, names: list[str], places: list[int]) -> Figure:
         axis.plot(found.ranking.means[place], row, "o", color=colour)
         axis.annotate(interval(found, place), (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axis.set_yticks(range(len(places)), [names[place] for place in places])
-    axis.set(ylim=(len(places) - 0.4, -0.6), xlabel=_label(found))
+    few = few_patients({found.kind.name: found.effective}) if not np.isnan(found.low).all() else ""
+    axis.set(ylim=(len(places) - 0.4, -0.6), xlabel=_label(found) + (f"\n({few})" if few else ""))
     axis.grid(axis="x", alpha=0.3)
     return figure
 
@@ -70,23 +72,26 @@ def cases(found: Analysis, names: list[str], places: list[int]) -> Figure:
     if len(there) <= 400:
         axis.plot(across.T, there.T, color="black", alpha=0.08, linewidth=0.6)
     for row in range(len(places)):
-        _column(axis, across[:, row], there[:, row], row)
+        _column(axis, across[:, row], there[:, row], row, float(found.ranking.means[places[row]]))
     axis.set_xticks(range(len(places)), [names[place] for place in places], rotation=20, ha="right")
     axis.set_ylabel(_label(found))
     axis.grid(axis="y", alpha=0.3)
     return figure
 
 
-def _column(axis: Axes, across: Floats, values: Floats, row: int) -> None:
+def _column(axis: Axes, across: Floats, values: Floats, row: int, mean: float) -> None:
     colour = COLOURS[row % len(COLOURS)]
     axis.plot(across, values, ".", color=colour, alpha=0.5 if len(values) <= 400 else 0.15, markersize=4,
               rasterized=len(values) > 400)  # fmt: skip
     if len(values):
-        axis.plot([row - 0.3, row + 0.3], [values.mean()] * 2, color="black", linewidth=1.6)
+        axis.plot([row - 0.3, row + 0.3], [mean] * 2, color="black", linewidth=1.6)
 
 
 def _label(found: Analysis) -> str:
-    return f"{found.kind.name} of the {found.kind.region}" + (f" ({found.kind.unit})" if found.kind.unit else "")
+    unit = f" ({found.kind.unit})" if found.kind.unit else ""
+    return f"{found.kind.name} of the {found.kind.region}{unit}" + (
+        ", means over patients" if found.weight == "patients" else ""
+    )
 
 
 def escaped(name: str) -> str:

@@ -25,6 +25,11 @@ class Kind:
     def id(self) -> str:
         return f"{self.region}/{self.metric}"
 
+    @property
+    def share(self) -> bool:
+        """Whether a case's score is 0 or 1."""
+        return self.metric == "false_alarm"
+
 
 SHARES = {"dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "specificity": "Specificity"}
 DISTANCES = {"hd95": "HD95", "assd": "ASSD"}

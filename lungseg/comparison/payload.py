@@ -12,15 +12,18 @@ from lungseg.comparison.arm import Arm
 from lungseg.comparison.entry import Entry
 from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
-from lungseg.comparison.report import Report, sentence, warnings
-from lungseg.comparison.table import SAID
+from lungseg.comparison.report import Report, warnings
+from lungseg.comparison.table import SAID, weight_of
+from lungseg.comparison.verdict import sentence
 from lungseg.plural import plural
 from lungseg.printable import one_line
+from lungseg.statistics.cases import ENOUGH, Weight
+from lungseg.statistics.caution import few_patients
 
 NOTE = (
     "Tick a model to see it in the views below. Bold: surely better than all others. Behind the best: paired by case, "
-    "with its 95% interval; p by permutation over patients, corrected by Holm. How often "
-    "first: when patients are drawn anew."
+    "with its 95% interval; p by permutation over patients, corrected by Holm for all pairs. First in resamples: the "
+    "share of resamples of these patients in which it is first, and no promise of other patients."
 )
 
 
@@ -64,7 +67,9 @@ def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dic
         "runs": runs,
         "arms": [_arm(arm) for arm in report.arms],
         "metrics": [_metric(kind) for kind in report.kinds],
-        "baselines": {kind.id: _baselines(summaries[0], kind.region, kind.metric) for kind in report.kinds},
+        "weight": report.weight,
+        "enough": ENOUGH,
+        "baselines": {kind.id: _baselines(summaries[0], kind, report.weight) for kind in report.kinds},
         "stats": {id: _stats(found, report.arms) for id, found in report.analyses.items()},
         "calibration": {r: _each([(one.get("calibration") or {}).get(r) for one in summaries]) for r in table.regions},
         "severity": {
@@ -117,9 +122,12 @@ def _arm(arm: Arm) -> dict[str, Any]:
     }
 
 
-def _baselines(summary: Mapping[str, Any], region: str, metric: str) -> dict[str, float]:
+def _baselines(summary: Mapping[str, Any], kind: Kind, weight: Weight) -> dict[str, float]:
+    """Only of a summary whose means are over the same."""
+    if weight_of(summary) != weight:
+        return {}
     there = {
-        name: summary["results"].get(name, {}).get(region, {}).get(SAID.get(metric, metric))
+        name: summary["results"].get(name, {}).get(kind.region, {}).get(SAID.get(kind.metric, kind.metric))
         for name in ("mean_mask", "all_background")
     }
     return {name.replace("_", " "): value for name, value in there.items() if value is not None}
@@ -127,7 +135,7 @@ def _baselines(summary: Mapping[str, Any], region: str, metric: str) -> dict[str
 
 def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
     versus = [
-        None if one is None else {**asdict(one), "adjusted": found.adjusted[place]}
+        None if one is None else {**asdict(one), "adjusted": found.adjusted[place], "sure": found.behind(place)}
         for place, one in enumerate(found.versus)
     ]
     return {
@@ -137,6 +145,11 @@ def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
         "order": found.ranking.order,
         "first": found.ranking.first,
         "sure": found.sure,
+        "alike": found.alike,
+        "ranks": [found.rank(place) for place in range(len(arms))],
+        "effective": found.effective,
+        "caution": few_patients({found.kind.name: found.effective}) if not np.isnan(found.low).all() else "",
+        "unseen": 1 - 0.05 ** (1 / found.effective) if found.effective else None,
         "sentence": sentence(found, arms),
         "versus": versus,
         "pairs": _pairs(found),
@@ -154,7 +167,7 @@ def _pairs(found: Analysis) -> dict[str, Any]:
     squares = {name: getattr(found.pairs, name) for name in ("difference", "low", "high", "p", "superiority")}
     if not found.kind.higher:  # the share on which the row is better
         squares["superiority"] = 1 - found.pairs.superiority
-    squares["adjusted"] = found.pairs_adjusted
+    squares["adjusted"], squares["sure"] = found.pairs_adjusted, found.sure_pairs
     return {"arms": chosen, **{name: square[np.ix_(chosen, chosen)] for name, square in squares.items()}}
 
 

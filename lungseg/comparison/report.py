@@ -1,4 +1,4 @@
-"""A comparison as data and as words: all analyses of a group, the sentence, the rows of its tables."""
+"""A comparison as data: all analyses of a group, what a reader must know of them, the rows of its tables."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from lungseg.comparison.analysis import SURE, Analysis, analyse
+from lungseg.comparison.analysis import Analysis, analyse
 from lungseg.comparison.arm import Arm, arms
 from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind, kinds
+from lungseg.comparison.table import weight_of
 from lungseg.plural import plural
+from lungseg.statistics.cases import Weight
+from lungseg.statistics.caution import few_patients
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,7 @@ class Report:
     group: Group
     arms: list[Arm]
     analyses: Mapping[str, Analysis]
+    weight: Weight = "images"
 
     @property
     def kinds(self) -> list[Kind]:
@@ -32,57 +36,10 @@ class Report:
         return [found for found in self.analyses.values() if found.kind.region == region and found.kind.board]
 
 
-def report(group: Group, show: bool = True) -> Report:
+def report(group: Group, show: bool = True, weight: Weight = "images") -> Report:
     found, chosen = arms(group.entries), kinds(group)
     progress = tqdm(chosen, f"comparing {group.name}", leave=False, disable=None if show else True)
-    return Report(group, found, {kind.id: analyse(group, found, kind) for kind in progress})
-
-
-def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
-    """Which is best and how surely; **bold** as in Markdown."""
-    kind, best = analysis.kind, analysis.best
-    mean, low, high = analysis.ranking.means[best], analysis.low[best], analysis.high[best]
-    if np.isnan(mean):
-        return f"No case has a {kind.name} of the {kind.region}."
-    span = "" if np.isnan(low) else f" [{low:.{kind.digits}f}, {high:.{kind.digits}f}]"
-    others = [place for place in range(len(arms)) if place != best]
-    which = "the best" if others else "a"
-    text = f"**{_plain(arms[best])}** has {which} {kind.name} of the {kind.region}, {number(mean, kind)}{span}"
-    if not others:
-        return text + "; there is no other model to compare it with."
-    luck = _luck(analysis, arms)
-    unsure = sorted((place for place in others if not analysis.behind(place)), key=lambda p: -analysis.adjusted[p])
-    if not unsure:
-        largest = probability(float(np.nanmax(analysis.adjusted)))
-        many = f"all {len(others)} others" if len(others) > 1 else _plain(arms[others[0]])
-        return f"{text}, and is **surely better** than {many} (p {largest} after Holm's correction).{luck}"
-    sure = len(others) - len(unsure)
-    names = " and ".join(_plain(arms[place]) for place in unsure[:2]) + (
-        f" and {len(unsure) - 2} more" if len(unsure) > 2 else ""
-    )
-    p = probability(float(analysis.adjusted[unsure[0]]))
-    lead = f"; it is surely better than {sure} of {len(others)} others, but" if sure else ", but it"
-    first = analysis.ranking.first[best]
-    often = "" if np.isnan(first) else f" On other patients it would be first {first:.0%} of the time."
-    return f"{text}{lead} **cannot be told apart** from {names} (p {p} after Holm's correction).{luck}{often}"
-
-
-def _luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
-    """Differences that are sure on these cases for these very seeds, and might be luck of the seed."""
-    doubtful = [
-        _plain(arms[place])
-        for place in range(len(arms))
-        if place != analysis.best and analysis.behind(place) and analysis.seeds_p[place] >= SURE
-    ]
-    if not doubtful:
-        return ""
-    names = " and ".join(doubtful[:2]) + (f" and {len(doubtful) - 2} more" if len(doubtful) > 2 else "")
-    return f" That is for these seeds: between seeds it varies as much as it differs from {names}."
-
-
-def _plain(arm: Arm) -> str:
-    """A name within a sentence, which no star of its own makes bold."""
-    return arm.name.replace("**", "* *")
+    return Report(group, found, {kind.id: analyse(group, found, kind, weight) for kind in progress}, weight)
 
 
 def probability(p: float) -> str:
@@ -96,24 +53,41 @@ def number(value: float, kind: Kind) -> str:
 
 def interval(analysis: Analysis, place: int) -> str:
     """Mean and 95% interval of an arm."""
-    kind, low, high = analysis.kind, analysis.low[place], analysis.high[place]
-    mean = analysis.ranking.means[place]
-    if np.isnan(mean) or np.isnan(low):
+    low, high = analysis.low[place], analysis.high[place]
+    return interval_of(analysis.kind, analysis.ranking.means[place], low, high, analysis.patients)
+
+
+def interval_of(kind: Kind, mean: float, low: float, high: float, patients: int) -> str:
+    """Where scores of several patients are all equal there is nothing to resample, and no interval."""
+    if np.isnan(mean) or (np.isnan(low) and patients < 2):
         return number(mean, kind)
+    if np.isnan(low):
+        return f"{number(mean, kind)} (all equal)"
     return f"{mean:.{kind.digits}f} [{low:.{kind.digits}f}, {high:.{kind.digits}f}]"
+
+
+def caution(report: Report, region: str) -> str:
+    """Names the scores of a region's table whose intervals rest on too few patients; empty where none does."""
+    said = few_patients({
+        found.kind.name: found.effective for found in report.of_region(region) if not np.isnan(found.low).all()
+    })  # fmt: skip
+    return f"{said[0].upper()}{said[1:]}." if said else ""
 
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before the numbers."""
     group = report.group
     found = []
-    analysis = next(iter(report.analyses.values()))
-    if analysis.rough:
-        found.append(f"Only {analysis.patients} patients: intervals and p-values are rough.")
+    baselines = weight_of(group.table.summary) == report.weight
+    if not baselines:
+        found.append(
+            f"The baselines are not shown: the runs were judged with weight={weight_of(group.table.summary)}; judge "
+            f"them with weight={report.weight} to have them."
+        )
     for region in group.table.regions:
         mean_mask = (group.table.summary["results"].get("mean_mask") or {}).get(region, {}).get("dice")
         dice = report.analyses.get(f"{region}/dice")
-        if dice is not None and mean_mask is not None and dice.ranking.means[dice.best] <= mean_mask:
+        if baselines and dice is not None and mean_mask is not None and dice.ranking.means[dice.best] <= mean_mask:
             found.append(
                 f"No model beats the mean mask on the {region} (Dice {mean_mask:.3f}): none has learnt more than where "
                 "it usually is; train longer."
@@ -159,7 +133,7 @@ def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> 
         "low": found.low[place],
         "high": found.high[place],
         "between_seeds_sd": spread.between_seeds if spread else np.nan,
-        "often_first": found.ranking.first[place],
+        "first_in_resamples": found.ranking.first[place],
         "rank_low": found.ranking.rank_low[place],
         "rank_high": found.ranking.rank_high[place],
         "ranking_agreement": found.ranking.agreement,
@@ -187,6 +161,8 @@ def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> 
         "runs": shlex.join(str(one.run.path) for one in arm.entries),
         "cases": found.cases,
         "patients": found.patients,
-        "rank": int(np.flatnonzero(found.ranking.order == place)[0]) + 1,
+        "effective_patients": round(found.effective, 6),
+        "weight": found.weight,
+        "rank": found.rank(place),
         **{name: None if not np.isfinite(value) else round(float(value), 6) for name, value in values.items()},
     }

@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from lungseg.comparison.analysis import Analysis, Subgroup
-from lungseg.comparison.report import Report, number
+from lungseg.comparison.analysis import Analysis
+from lungseg.comparison.report import Report, interval_of
+from lungseg.comparison.strata import Subgroup
 from lungseg.plural import plural
+from lungseg.statistics.cases import ENOUGH
+from lungseg.statistics.caution import shown
 
 
 def matrix(report: Report, region: str) -> list[list[str]] | None:
@@ -16,7 +19,7 @@ def matrix(report: Report, region: str) -> list[list[str]] | None:
     columns = [one for one in found.subgroups if one.by == "domain"]
     if not columns:
         return None
-    head = ["", *(f"tested on {one.name} ({plural(one.cases, 'case')})" for one in columns)]
+    head = ["", *(f"tested on {one.name} ({plural(one.cases, 'case')}{_few(one)})" for one in columns)]
     arms = [int(place) for place in found.ranking.order]
     return [head, *([report.arms[place].name, *(_cell(found, one, place) for one in columns)] for place in arms)]
 
@@ -30,11 +33,23 @@ def subgroup_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
         for found in report.analyses.values():
             score = {"region": found.kind.region, "score": found.kind.metric, "unit": found.kind.unit}
             for one in found.subgroups:
-                who = {"by": one.by, "group": one.name, "cases": one.cases, "patients": one.patients}
+                who = {
+                    "weight": found.weight,
+                    "by": one.by,
+                    "group": one.name,
+                    "cases": one.cases,
+                    "patients": one.patients,
+                }
                 for place, arm in enumerate(report.arms):
                     values = {"mean": one.mean[place], "low": one.low[place], "high": one.high[place]}
+                    values["effective_patients"] = one.effective
                     rows.append(about | score | who | {"arm": arm.name} | _rounded(values))
     return rows
+
+
+def _few(one: Subgroup) -> str:
+    """Says so where the interval is rough."""
+    return f", {shown(one.effective)} effective patients: rough" if one.effective < ENOUGH else ""
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float | None]:
@@ -42,7 +57,4 @@ def _rounded(values: dict[str, float]) -> dict[str, float | None]:
 
 
 def _cell(found: Analysis, one: Subgroup, place: int) -> str:
-    digits = found.kind.digits
-    low, high = one.low[place], one.high[place]
-    span = f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(low) else ""
-    return number(one.mean[place], found.kind) + span
+    return interval_of(found.kind, one.mean[place], one.low[place], one.high[place], one.patients)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lungseg.errors import UserError
 from lungseg.plural import plural
+from lungseg.statistics.cases import WEIGHTS, Weight, weighted_mean
 from lungseg.tables import read_table
 
 NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
@@ -87,7 +88,16 @@ def _summary(path: Path) -> dict[str, Any]:
     for key, kind in kinds.items():
         if not isinstance(content, dict) or not isinstance(content.get(key), kind) or not content[key]:
             raise UserError(f"{path}: has no {key} as evaluate.py writes it; {_again(path.parent)}")
+    if weight_of(content) not in WEIGHTS:
+        found = f"weight={content['weight']!r}; expected {' or '.join(WEIGHTS)}"
+        raise UserError(f"{path}: has {found}; {_again(path.parent)}")
     return content
+
+
+def weight_of(summary: Mapping[str, Any]) -> Weight:
+    """Whose means a summary holds; one of an earlier version has no word of it, and those over images."""
+    weight: Weight = summary.get("weight", "images")
+    return weight
 
 
 def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -170,7 +180,9 @@ def _require_agreement(table: CaseTable, which: str) -> None:
             name = SAID.get(metric, metric)
             if name not in said and metric != "dice":
                 continue
-            mean = float(np.nanmean(values)) if not np.isnan(values).all() else None
+            mean = (
+                weighted_mean(values, table.patient, weight_of(table.summary)) if not np.isnan(values).all() else None
+            )
             if isinstance(said.get(name), int):  # lesions are counted, over all cases
                 mean = float(np.nansum(values))
             if not _agree(mean, said.get(name)):

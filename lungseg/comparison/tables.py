@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from lungseg.comparison.analysis import Analysis
-from lungseg.comparison.report import Report, interval, probability, sentence, warnings
+from lungseg.comparison.report import Report, caution, interval, probability, warnings
 from lungseg.comparison.subgroups import matrix
+from lungseg.comparison.verdict import IDENTICAL, seed_luck, sentence
 from lungseg.plural import plural
 from lungseg.tables import aligned
 
@@ -14,7 +15,9 @@ Write = Callable[[str], str]
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
          "<": r"\textless{}", ">": r"\textgreater{}", '"': "''", "[": "{[}"}  # fmt: skip
-CAPTION = "mean over {cases} [95% interval over {patients}]{rest}; bold: surely better than all others"
+CAPTION = "{mean} [95% interval over {patients}]{rest}; bold: surely better than all others; p: {p}"
+MEANS = {"images": "mean over {cases}", "patients": "mean of the patients' means over {cases}"}
+P = "against the best, by swapping scores within patients, corrected by Holm for all pairs"
 
 
 def heads(report: Report, region: str) -> list[str]:
@@ -35,7 +38,8 @@ def cells(report: Report, region: str, name: Write, bold: Write, number: Write =
         for found in shown:
             text = number(interval(found, place))
             row.append(bold(text) if found.sure and place == found.best else text)
-        row.append("-" if place == dice.best else number(probability(float(dice.adjusted[place])).removeprefix("= ")))
+        p = IDENTICAL if place in dice.twins else probability(float(dice.adjusted[place])).removeprefix("= ")
+        row.append("-" if place == dice.best else number(p))
         rows.append(row)
     return rows
 
@@ -45,7 +49,9 @@ def text(report: Report) -> str:
     lines = []
     for region in report.group.table.regions:
         rows = [heads(report, region), *cells(report, region, str, lambda cell: f"{cell} *")]
-        lines += ["", f"{report.group.name}: {region}", *(f"  {line}" for line in aligned(rows))]
+        over = ", means over patients" if report.weight == "patients" else ""
+        lines += ["", f"{report.group.name}: {region}{over}", *(f"  {line}" for line in aligned(rows))]
+        lines += [f"  {said}" for said in [caution(report, region)] if said]
         if by_domain := matrix(report, region):
             lines += ["", *(f"  {line}" for line in aligned(by_domain))]
         lines += ["", sentence(report.of_region(region)[0], report.arms).replace("**", "")]
@@ -63,8 +69,9 @@ def markdown(reports: Sequence[Report]) -> str:
             parts.append(sentence_in_markdown(shown[0], report) + "\n")
             parts += [f"{said}\n" for said in warnings(report)]
             parts.append(_markdown_table([head, *rows]))
-            caption = _caption(shown)
+            caption = _caption(report, region)
             parts.append(f"{caption[0].upper()}{caption[1:]}.\n")
+            parts += [f"{said}\n" for said in [caution(report, region)] if said]
             if by_domain := matrix(report, region):
                 parts.append(_markdown_table([[_markdown_name(cell) for cell in row] for row in by_domain]))
     return "\n".join(parts)
@@ -94,7 +101,8 @@ def latex(reports: Sequence[Report]) -> str:
             rows = cells(report, region, _latex_name, lambda cell: f"\\textbf{{{cell}}}", _latex_number)
             head = ["Model", *(_latex_name(word) for word in heads(report, region)[1:-1]), "$p$"]
             about = f"{_latex_name(report.group.name)}, {_latex_name(region)}"
-            parts.append(_latex_table([head, *rows], f"{about}: {_latex_name(_caption(shown))}."))
+            said = f"{_caption(report, region)}. {caution(report, region)}{seed_luck(shown[0], report.arms)}".strip()
+            parts.append(_latex_table([head, *rows], f"{about}: {_latex_name(said)}"))
             if by_domain := matrix(report, region):
                 escaped = [[_latex_name(cell) for cell in row] for row in by_domain]
                 parts.append(_latex_table(escaped, f"{about}, by domain: {_latex_name(shown[0].kind.name)}."))
@@ -121,9 +129,10 @@ def _latex_number(text: str) -> str:
     return text.replace("<", "$<$")
 
 
-def _caption(shown: Sequence[Analysis]) -> str:
+def _caption(report: Report, region: str) -> str:
     """Of which cases; false alarms are of the others."""
-    first, *others = shown
+    first, *others = report.of_region(region)
     alarms = [found.cases for found in others if found.kind.metric == "false_alarm"]
     rest = f", false alarms over the {alarms[0]} without the region" if alarms else ""
-    return CAPTION.format(cases=plural(first.cases, "case"), patients=plural(first.patients, "patient"), rest=rest)
+    mean = MEANS[report.weight].format(cases=plural(first.cases, "case"))
+    return CAPTION.format(mean=mean, patients=plural(first.patients, "patient"), rest=rest, p=P)

@@ -12,6 +12,8 @@ from lungseg.data.read import Mask
 from lungseg.metrics import overlap
 from lungseg.statistics.agreement import bland_altman
 from lungseg.statistics.bootstrap import mean_interval
+from lungseg.statistics.cases import Floats, Weight, effective_patients, weighted_mean
+from lungseg.statistics.shares import share_interval
 
 METRICS = {
     "dice": overlap.dice,
@@ -64,26 +66,35 @@ def count(prediction: Mask, reference: Mask) -> NDArray[np.int64]:
     return counts.astype(np.int64)
 
 
-def summarise(judged: Sequence[Judged], regions: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Region -> means over cases with intervals over patients; see ``overlap.summarise``, ``_pooled``, ``_further``."""
+def summarise(judged: Sequence[Judged], regions: Sequence[str], weight: Weight = "images") -> dict[str, dict[str, Any]]:
+    """Region -> means over cases with intervals over patients; see ``overlap.summarise``, ``_pooled``, ``_further``.
+
+    With ``weight="patients"`` means are of the patients' own means. What is pooled, counted or the agreement of single
+    measurements is over cases all the same.
+    """
     counts = np.stack([one.counts for one in judged])
     patients = [one.case.patient for one in judged]
-    summary = overlap.summarise(counts, regions, patients)
+    summary = overlap.summarise(counts, regions, patients, weight)
     for k, region in enumerate(regions):
-        summary[region] |= _pooled(counts[:, k], patients)
+        effective = summary[region]["effective_patients"]
+        summary[region] |= _pooled(counts[:, k], patients, weight, effective)
         rows = [one.further[k] for one in judged if one.further]
         if rows:
-            summary[region] |= _further(rows, patients)
+            summary[region] |= _further(rows, patients, weight, effective)
     return summary
 
 
-def _pooled(counts: NDArray[np.int64], patients: Sequence[str]) -> dict[str, Any]:
+def _pooled(
+    counts: NDArray[np.int64], patients: Sequence[str], weight: Weight, effective: dict[str, float]
+) -> dict[str, Any]:
     """[N, 4]: every overlap over the pixels of all cases together; cases wholly missed; how sure the false alarms are.
 
     Pooled, a large image counts more than a small one, and what was invented where there is nothing counts as well.
     """
     there = counts[:, 0] + counts[:, 2] > 0
-    low, high = mean_interval(np.where(there, np.nan, counts[:, 1] > 0), patients)
+    alarms = np.where(there, np.nan, counts[:, 1] > 0)
+    effective["false_alarm_rate"] = effective_patients(alarms, patients, weight)
+    low, high = share_interval(weighted_mean(alarms, patients, weight), effective["false_alarm_rate"])
     return {
         **{f"pooled_{name}": float(metric(counts.sum(0))) for name, metric in METRICS.items()},
         "n_missed": int((there & (counts[:, 0] + counts[:, 1] == 0)).sum()),
@@ -92,7 +103,9 @@ def _pooled(counts: NDArray[np.int64], patients: Sequence[str]) -> dict[str, Any
     }
 
 
-def _further(rows: Sequence[Mapping[str, float]], patients: Sequence[str]) -> dict[str, Any]:
+def _further(
+    rows: Sequence[Mapping[str, float]], patients: Sequence[str], weight: Weight, effective: dict[str, float]
+) -> dict[str, Any]:
     """Means with intervals; lesions pooled over cases as well; severity as the agreement of two measurements."""
     columns = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
     summary: dict[str, Any] = {}
@@ -100,9 +113,9 @@ def _further(rows: Sequence[Mapping[str, float]], patients: Sequence[str]) -> di
         if name in COUNTED:
             summary[name] = int(values.sum())
         elif name not in SEVERITY:
-            low, high = mean_interval(values, patients)
-            mean = float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
-            summary |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+            low, high = mean_interval(values, patients, weight=weight)
+            summary |= {name: _mean(values, patients, weight), f"{name}_low": low, f"{name}_high": high}
+            effective[name] = effective_patients(values, patients, weight)
     if "lesions" in columns:
         there = summary["lesions"] + summary["lesions_predicted"]
         summary["lesion_f1_pooled"] = 2 * summary["lesions_found"] / there if there else float("nan")
@@ -110,6 +123,12 @@ def _further(rows: Sequence[Mapping[str, float]], patients: Sequence[str]) -> di
         found = bland_altman(columns[SEVERITY[0]], columns[SEVERITY[1]], patients)
         summary["severity"] = {name: getattr(found, name) for name in found.__slots__}
     return summary
+
+
+def _mean(values: Floats, patients: Sequence[str], weight: Weight) -> float:
+    if weight == "patients":
+        return weighted_mean(values, patients, weight)
+    return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
 
 
 def worst_median_best(judged: Sequence[Judged], number: int = 3) -> dict[str, list[Judged]]:

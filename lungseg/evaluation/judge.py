@@ -21,6 +21,7 @@ from lungseg.evaluation.scorer import Scorer
 from lungseg.evaluation.thresholds import Thresholds
 from lungseg.files import replaced, write_json
 from lungseg.metrics import calibration, overlap
+from lungseg.statistics.cases import Weight
 from lungseg.tables import write_table
 from lungseg.visualize import Overlay, draw_sheet
 
@@ -42,13 +43,17 @@ class Judgement:
 
 @dataclass(frozen=True)
 class How:
-    """``threshold``: the one that was asked for; ``tuned``: those to judge at as well, by region."""
+    """``threshold``: the one that was asked for; ``tuned``: those to judge at as well, by region.
+
+    ``weight``: whether a mean is over images, or over the patients' own means.
+    """
 
     scorer: Scorer
     mean_mask: Callable[[Case, tuple[int, ...]], Mask]
     threshold: float = 0.5
     tuned: Thresholds | None = None
     flattery: Flattery | None = None
+    weight: Weight = "images"
 
 
 @dataclass
@@ -127,16 +132,17 @@ def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
     model = found.judged["model"]
     return {
         "threshold": how.threshold,
+        "weight": how.weight,
         "thresholds_from_validation": how.tuned,
         "unit": how.scorer.unit,
         "tolerances": list(how.scorer.tolerances),
         "regions": regions,
         "cases": len(cases),
         "patients": len({case.patient for case in cases}),
-        "results": {name: summarise(judged, regions) for name, judged in found.judged.items() if judged},
+        "results": {name: summarise(judged, regions, how.weight) for name, judged in found.judged.items() if judged},
         "calibration": {region: _calibration(one) for region, one in zip(regions, found.reliability, strict=True)},
-        "by_class": _by(model, regions, lambda case: case.label),
-        "by_domain": _by(model, regions, lambda case: case.domain),
+        "by_class": _by(model, regions, lambda case: case.label, how.weight),
+        "by_domain": _by(model, regions, lambda case: case.domain, how.weight),
         "legacy": how.flattery.summary() if how.flattery is not None else None,
     }
 
@@ -158,10 +164,10 @@ def _calibration(found: calibration.Reliability) -> dict[str, Any]:
 
 
 def _by(
-    judged: Sequence[Judged], regions: Sequence[str], key: Callable[[Case], str | None]
+    judged: Sequence[Judged], regions: Sequence[str], key: Callable[[Case], str | None], weight: Weight
 ) -> dict[str, dict[str, Any]]:
     names = sorted({name for one in judged if (name := key(one.case)) is not None})
-    return {name: summarise([one for one in judged if key(one.case) == name], regions) for name in names}
+    return {name: summarise([one for one in judged if key(one.case) == name], regions, weight) for name in names}
 
 
 def _draw(

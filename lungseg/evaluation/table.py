@@ -8,11 +8,12 @@ from lungseg.evaluation.cases import METRICS, SIZES
 from lungseg.evaluation.flattery import NAMES
 from lungseg.plural import plural
 from lungseg.printable import one_line
-from lungseg.statistics.bootstrap import FEW
+from lungseg.statistics.caution import few_patients
 from lungseg.tables import aligned
 
 HEADER: tuple[str, ...] = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "specificity", "false alarms")
 SAID = {"dice": "Dice", "iou": "IoU"}
+INTERVALS = SAID | {"hd95": "HD95", "assd": "ASSD", "lesion_f1": "lesion F1", "false_alarm_rate": "false alarms"}
 
 Scores = Mapping[str, Any]
 
@@ -25,6 +26,7 @@ def render(summary: Mapping[str, Any]) -> str:
         f"threshold {summary['threshold']:g}"
         + (f", tta {summary['tta']}" if summary["tta"] != "none" else "")
         + (f", ensemble of {summary['members']}" if summary.get("members", 1) > 1 else "")
+        + (", means over patients" if summary.get("weight") == "patients" else "")
     ]
     for region in summary["regions"]:
         first = summary["results"]["model"][region]
@@ -37,10 +39,9 @@ def render(summary: Mapping[str, Any]) -> str:
             f"{one_line(region)} ({plural(first['n_reference'], 'case')} with it, {first['n_empty']} without)",
             *(f"  {line}" for line in aligned(rows)),
             *(f"  {line}" for line in _further(first, summary, region)),
+            *(f"  {line}" for line in _rough(first)),
             *_flattery(summary, region),
         ]
-    if summary["patients"] < FEW:
-        lines += ["", f"intervals over fewer than {FEW} patients are rough"]
     return "\n".join(lines)
 
 
@@ -55,6 +56,19 @@ def _row(name: str, scores: Scores) -> tuple[str, ...]:
     alarms = "-" if scores["n_empty"] == 0 else f"{scores['false_alarm_rate']:.0%}"
     numbers = (_number(scores[column]) for column in ("precision", "recall", "specificity"))
     return (name, _interval(scores, "dice"), _interval(scores, "iou"), *numbers, alarms)
+
+
+def _rough(scores: Scores) -> list[str]:
+    """Says whose intervals rest on too few patients, of those that are printed."""
+    names = {name: "surface Dice" if name.startswith("nsd_") else INTERVALS.get(name, "")
+             for name in scores.get("effective_patients", {})}  # fmt: skip
+    shown = {name: said for name, said in names.items() if said and not _unknown(scores.get(f"{name}_low"))}
+    numbers: dict[str, float] = {}
+    for name, said in shown.items():
+        number = scores["effective_patients"][name]
+        numbers[said] = min(numbers.get(said, number), number)
+    said = few_patients(numbers)
+    return [said] if said else []
 
 
 def _further(scores: Scores, summary: Mapping[str, Any], region: str) -> list[str]:
@@ -74,7 +88,7 @@ def _further(scores: Scores, summary: Mapping[str, Any], region: str) -> list[st
         lines += _lesions(scores)
     severity = scores.get("severity")
     if severity and severity["cases"]:
-        lines.append(_severity(severity, summary["cases"]))
+        lines.append(_severity(severity, summary["cases"], summary.get("weight") == "patients"))
     found = summary["calibration"][region]
     lines.append(
         f"calibration: expected error {_number(found['expected_error'])}, of the worst bin "
@@ -113,9 +127,9 @@ def _lesions(scores: Scores) -> list[str]:
     ]
 
 
-def _severity(found: Mapping[str, Any], cases: int) -> str:
-    """Bland and Altman's numbers."""
-    some = f" ({found['cases']} of {cases} cases)" if found["cases"] < cases else ""
+def _severity(found: Mapping[str, Any], cases: int, over_cases: bool) -> str:
+    """Bland and Altman's numbers, which are of single cases, whatever other means are over."""
+    some = f" ({found['cases']} of {cases} cases)" if found["cases"] < cases or over_cases else ""
     parts = [
         f"bias {_percent(found['bias'])}",
         f"mean error {_percent(found['mean_absolute_error'], '')}",
@@ -140,15 +154,15 @@ def _percent(value: float | None, sign: str = "+") -> str:
 
 
 def _share(scores: Scores, name: str) -> str:
-    """Where all cases are alike, resampling them knows of no other: no interval."""
     low, high = scores[f"{name}_low"], scores[f"{name}_high"]
-    return f"{scores[name]:.0%}" + ("" if _unknown(low, high) or low == high else f" [{low:.0%}, {high:.0%}]")
+    return f"{scores[name]:.0%}" + ("" if _unknown(low, high) else f" [{low:.0%}, {high:.0%}]")
 
 
 def _interval(scores: Scores, name: str, digits: int = 3) -> str:
     low, high = scores[f"{name}_low"], scores[f"{name}_high"]
     if _unknown(low, high):
-        return _number(scores[name], digits)
+        several = scores.get("effective_patients", {}).get(name, 0) > 1  # and still no spread to resample
+        return _number(scores[name], digits) + (" (all equal)" if several else "")
     return f"{_number(scores[name], digits)} [{low:.{digits}f}, {high:.{digits}f}]"
 
 

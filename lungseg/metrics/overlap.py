@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lungseg.statistics.bootstrap import mean_interval
+from lungseg.statistics.cases import Weight, effective_patients, weighted_mean
 
 Counts = NDArray[np.int64]  # [..., 4]: true positive, false positive, false negative, true negative
 Scores = NDArray[np.float64]
@@ -62,29 +63,38 @@ def specificity(counts: Counts) -> Scores:
     return _ratio(counts[..., 3], counts[..., 3] + counts[..., 1])
 
 
-def summarise(counts: Counts, regions: Sequence[str], patients: Sequence[str] | None = None) -> dict[str, Any]:
-    """[N, K, 4] -> region -> what a table needs; intervals only where ``patients`` [N] are given."""
-    return {region: _summary(counts[:, k], patients) for k, region in enumerate(regions)}
+def summarise(
+    counts: Counts, regions: Sequence[str], patients: Sequence[str] | None = None, weight: Weight = "images"
+) -> dict[str, Any]:
+    """[N, K, 4] -> region -> what a table needs; intervals only where ``patients`` [N] are given.
+
+    ``effective_patients`` says for each interval how many there are behind it.
+    """
+    return {region: _summary(counts[:, k], patients, weight) for k, region in enumerate(regions)}
 
 
-def _summary(counts: Counts, patients: Sequence[str] | None) -> dict[str, Any]:
+def _summary(counts: Counts, patients: Sequence[str] | None, weight: Weight) -> dict[str, Any]:
     empty = counts[:, 0] + counts[:, 2] == 0
-    invented = counts[empty, 1]
+    invented = np.where(empty, counts[:, 1], np.nan)
     summary: dict[str, Any] = {
         "n_cases": len(counts),
         "n_reference": int((~empty).sum()),
         "n_empty": int(empty.sum()),
     }
+    owners = patients if patients is not None else [""] * len(counts)
+    effective = {}
     for metric in (dice, iou, precision, recall, specificity):
         values = metric(counts)
-        summary[metric.__name__] = _mean(values)
+        summary[metric.__name__] = weighted_mean(values, owners, weight)
         if patients is not None and metric in (dice, iou):
-            low, high = mean_interval(values, patients)
+            low, high = mean_interval(values, patients, weight=weight)
             summary |= {f"{metric.__name__}_low": low, f"{metric.__name__}_high": high}
+            effective[metric.__name__] = effective_patients(values, patients, weight)
     return summary | {
+        **({"effective_patients": effective} if patients is not None else {}),
         "pooled_dice": float(dice(counts.sum(0))),
-        "false_alarm_rate": _mean((invented > 0).astype(np.float64)),
-        "false_alarm_area": _mean(invented / np.maximum(counts[empty].sum(1), 1)),
+        "false_alarm_rate": weighted_mean(np.where(empty, invented > 0, np.nan), owners, weight),
+        "false_alarm_area": weighted_mean(invented / np.maximum(counts.sum(1), 1), owners, weight),
     }
 
 

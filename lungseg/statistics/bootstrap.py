@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lungseg.statistics.cases import Floats, patient_sums
+from lungseg.statistics.cases import Floats, Weight, patient_sums, weighted
 
 Interval = tuple[float, float]
 
-FEW = 10  # patients; with fewer an interval covers the truth less often than it says: in 88 to 95% of samples at 5
 FLOOR = 1 / 4  # of the standard error: a resample that happens to hold equal patients alone is no surer than this
+NOISE = 1e-12  # of the largest value: a standard error below is that of floating point, not of patients
 NUMBERS = 2**21  # drawn or kept at a time, to bound the memory
 
 
@@ -19,26 +19,28 @@ def mean_interval(
     values: Floats,
     patients: Sequence[str],
     *,
+    weight: Weight = "images",
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap-t interval of the mean of ``values`` [N] when whole patients are drawn with replacement.
+    """Estimates an interval of the mean of ``values`` [N] by bootstrap-t, drawing whole patients with replacement.
 
-    From ``FEW`` patients on it holds the truth in 93 to 97% of samples, of skewed scores and of differences of such
-    (percentiles of the means: 84 to 90% at 10 patients). No interval knows of what it never saw: where 3% of patients
-    fail altogether and the others are good, it holds it in about 88% with 30 patients. Bounds stay between the least
-    and the greatest value. NaN values are left out. With fewer than two patients left there is no spread to resample:
-    (NaN, NaN).
+    The mean is that over images, in which a patient with many of them counts more; with ``weight="patients"`` each
+    patient counts once.
+
+    Measured by ``benchmarks/intervals.py`` on patients drawn from two tables of real scores: from ``ENOUGH`` effective
+    patients on it holds the truth in 93 to 97% of samples, with 10 to 15 of them in 92 to 96%, with fewer than 5 in 90
+    to 96%; in simulation, where one of 31 patients has 60 of 90 images, in 73 to 75%. No interval knows of what it
+    never saw: where 3% of patients fail altogether and the others are good, it holds it in 55 to 61% of samples of 20
+    or 30 patients, in over 99% of those that hold such a patient.
+
+    Bounds stay between the least and the greatest value. NaN values are left out. (NaN, NaN) with fewer than two
+    patients, and where no patient differs from the mean: there is no spread to resample.
     """
     there = ~np.isnan(values)
-    low, high = mean_intervals(
-        values[there, None],
-        np.asarray(patients)[there].tolist(),
-        level=level,
-        resamples=resamples,
-        seed=seed,
-    )
+    rows, owners = weighted(values[there, None], np.asarray(patients)[there].tolist(), weight)
+    low, high = mean_intervals(rows, owners, level=level, resamples=resamples, seed=seed)
     return float(low[0]), float(high[0])
 
 
@@ -75,7 +77,8 @@ def mean_intervals(
     reach = special.stdtrit(len(off) - 1, (1 + level) / 2)  # Student's t; scipy.stats takes long to import
     low, high = mean - np.maximum(above, reach) * error, mean - np.minimum(below, -reach) * error
     least, most = values.min(axis=0), values.max(axis=0)
-    return np.clip(low, least, most), np.clip(high, least, most)
+    spread = error > NOISE * np.abs(values).max(axis=0)
+    return np.where(spread, np.clip(low, least, most), np.nan), np.where(spread, np.clip(high, least, most), np.nan)
 
 
 def resampled_means(values: Floats, patients: Sequence[str], resamples: int = 2000, seed: int = 0) -> Floats:

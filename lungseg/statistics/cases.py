@@ -1,11 +1,16 @@
 """Which cases count, and what each patient contributes to a mean over cases."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Weight = Literal["images", "patients"]  # whose mean is taken: of all images, or of the patients' own means
+
+WEIGHTS: tuple[Weight, ...] = ("images", "patients")
+ENOUGH = 15  # effective patients; with fewer an interval holds the truth less often than it says
 
 
 def scored(values: Floats) -> NDArray[np.bool_]:
@@ -39,3 +44,35 @@ def patient_sums(values: Floats, patients: Sequence[str]) -> tuple[Floats, Float
 def snapped(values: Floats, scale: float) -> Floats:
     """Without the noise of floating point at 1e-12 of ``scale``, so that equals are equal and ties are ties."""
     return np.asarray(np.round(values / scale, 12) * scale) if scale > 0 else values
+
+
+def weighted(values: Floats, patients: Sequence[str], weight: Weight) -> tuple[Floats, list[str]]:
+    """Gives the rows that count alike in a mean, and whose they are: ``values`` [N, C] as they are, or one a patient.
+
+    A patient's row is the mean of the scores that there are; NaN where there is none.
+    """
+    if weight == "images":
+        return values, list(patients)
+    known = ~np.isnan(values).all(axis=1)
+    sums, counts = patient_sums(values, patients)
+    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means, np.unique(np.asarray(patients)[known]).tolist() if known.any() else []
+
+
+def effective_patients(values: Floats, patients: Sequence[str], weight: Weight = "images") -> float:
+    """Counts the patients behind the mean of ``values`` [N]: (sum of m)^2 / sum of m^2, for m images of each.
+
+    It is the number of patients where all have as many images, and nearly 1 where one has nearly all of them. With
+    ``weight="patients"`` each counts once. 0 where there is no score; NaN values are left out.
+    """
+    counts = patient_sums(values[:, None], patients)[1]
+    if weight == "patients" or not len(counts):
+        return float(len(counts))
+    return float(counts.sum() ** 2 / (counts**2).sum())
+
+
+def weighted_mean(values: Floats, patients: Sequence[str], weight: Weight = "images") -> float:
+    """Averages ``values`` [N] over images or over patients; NaN values are left out, NaN where nothing is left."""
+    rows = weighted(values[:, None], patients, weight)[0]
+    known = rows[~np.isnan(rows)]
+    return float(known.mean()) if len(known) else float("nan")

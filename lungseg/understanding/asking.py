@@ -75,6 +75,7 @@ def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], foun
         plain,
         asked.gate,
         found.directory,
+        summary["weight"],
     )
     written = _earlier(path)
     for answer in answers(asked.names, subject):

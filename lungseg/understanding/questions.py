@@ -17,9 +17,10 @@ from lungseg.evaluation.judge import Predicted, make_overlays
 from lungseg.files import replaced
 from lungseg.plural import plural
 from lungseg.predictor import Ensemble, Predictor
+from lungseg.statistics.cases import Weight
 from lungseg.understanding.frame import chest_alone, lungs_alone, lungs_gone
 from lungseg.understanding.uncertainty import Uncertainty, draw_uncertainty
-from lungseg.understanding.variant import Gain, Outcome, could_be_sure, gains, is_sure, outcome, said
+from lungseg.understanding.variant import Gain, Outcome, corrected, could_be_sure, gains, is_sure, outcome, said
 
 log = logging.getLogger("lungseg")
 
@@ -40,12 +41,13 @@ class Subject:
     plain: Outcome
     gate: Predictor | None
     directory: Path
+    weight: Weight = "images"
 
     def outcome(self, predict: Callable[[Sequence[Case]], Predicted]) -> Outcome:
         return outcome(predict, self.cases, self.threshold)
 
     def gains(self, changed: Outcome, plain: Outcome | None = None) -> list[Gain]:
-        return gains(plain or self.plain, changed, self.regions, [case.patient for case in self.cases])
+        return gains(plain or self.plain, changed, self.regions, [case.patient for case in self.cases], self.weight)
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,16 @@ def answers(names: Sequence[str], subject: Subject) -> Iterator[Answer]:
 
 
 def _ensemble(subject: Subject, ensemble: Ensemble) -> Answer:
-    lines, numbers = [], {}
-    for place, member in enumerate(ensemble.members):
-        found = subject.gains(subject.plain, subject.outcome(member))
-        lines += [f"over member {place + 1}: {said(gain)}" for gain in found]
-        numbers[f"member_{place + 1}"] = [asdict(gain) for gain in found]
+    """Of members that were trained once each, so that luck of training is not told from the ensemble's own gain."""
+    each = [subject.gains(subject.plain, subject.outcome(member)) for member in ensemble.members]
+    found = corrected([gain for member in each for gain in member])
+    lines, numbers, count = [], {}, len(subject.regions)
+    for place in range(len(each)):
+        own = found[place * count : (place + 1) * count]
+        lines += [f"over member {place + 1}: {said(gain)}" for gain in own]
+        numbers[f"member_{place + 1}"] = [asdict(gain) for gain in own]
+    if any(is_sure(gain.dice, gain.dice_p) or is_sure(gain.alarms, gain.alarms_p) for gain in found):
+        lines.append("That is for these members: the luck of training is not in it.")
     return Answer("Does the ensemble help over each of its members?", lines, numbers)
 
 
@@ -135,9 +142,9 @@ def _frame(subject: Subject) -> Answer:
 
 def _frame_verdict(gain: Gain) -> str:
     """Empty where it cannot be told."""
-    if is_sure(gain.dice):
+    if is_sure(gain.dice, gain.dice_p):
         return "It uses what is outside, or is upset by its absence." if gain.dice.difference < 0 else "That misled it."
-    return "No sign that it needs what is outside." if could_be_sure(gain.dice) else ""
+    return "No sign that it needs what is outside." if could_be_sure(gain.dice, gain.tests) else ""
 
 
 def _gate(subject: Subject) -> Answer:
@@ -153,7 +160,7 @@ def _gate(subject: Subject) -> Answer:
             kept[k] *= inside
             yield case, image, reference, kept
 
-    gain = subject.gains(subject.outcome(gated))[k]
+    (gain,) = corrected([subject.gains(subject.outcome(gated))[k]])  # the other regions are not asked of
     whose = "the gate's lungs" if subject.gate is not None else "its own lungs"
     question = "Does keeping infection within the predicted lungs help?"
     return Answer(question, [f"within {whose}: {said(gain)}"], {"gated": asdict(gain)})

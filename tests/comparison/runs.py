@@ -102,7 +102,7 @@ def further_of(counts):
 
 
 def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection",), tuned=None, pictures=True,
-             quick=False, manifest=None, **settings):  # fmt: skip
+             quick=False, manifest=None, weight="images", **settings):  # fmt: skip
     """A finished run that was judged on ``cases``; ``dice``: [N] or [N, K]. ``settings``: keys of its config, ``__``
     for a dot. ``tuned``: as ``dice``, at another threshold. ``quick``: without intervals in summary.json."""
     run = Run(path)
@@ -122,7 +122,7 @@ def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection"
     write_json(run.thresholds_file, {"none": dict.fromkeys(regions, 0.4)})
     folder = path / "evaluation" / f"{config['data']['name']}-test"
     folder.mkdir(parents=True)
-    judge(folder, cases, dice, config, regions=regions, tuned=tuned, alarms=alarms, quick=quick)
+    judge(folder, cases, dice, config, regions=regions, tuned=tuned, alarms=alarms, quick=quick, weight=weight)
     if pictures:
         write_pictures(
             folder / "pictures.zip", cases, [METRICS["dice"](one) for one in _counts(dice, cases, alarms)], regions
@@ -130,7 +130,8 @@ def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection"
     return path
 
 
-def judge(folder, cases, dice, config, *, regions=("infection",), tuned=None, alarms=None, quick=False, **more):
+def judge(folder, cases, dice, config, *, regions=("infection",), tuned=None, alarms=None, quick=False, weight="images",
+          **more):  # fmt: skip
     """Its tables and summary.json; ``more`` overrides the summary."""
     given = {"model": dice, **({"tuned": tuned} if tuned is not None else {})}
     found = {name: _counts(values, cases, alarms, 10 if quick else 1) for name, values in given.items()}
@@ -140,14 +141,16 @@ def judge(folder, cases, dice, config, *, regions=("infection",), tuned=None, al
     results = {}
     for name, counts in (*found.items(), ("mean_mask", empty), ("all_background", empty)):
         further = [further_of(one) for one in counts] if name in found else []
-        rows, results[name] = (_fast if quick else _slow)(cases, counts, further, regions)
+        rows, results[name] = (
+            _fast(cases, counts, further, regions) if quick else _slow(cases, counts, further, regions, weight)
+        )
         if name in found:
             write_table(rows, folder / ("cases.csv" if name == "model" else "cases-tuned.csv"))
     about = {
         **{name: config[name]["name"] for name in ("task", "model", "data")}, "run": str(folder.parents[1]),
         "command": None, "split": "test", "tta": "none", "status": "finished", "on_training_images": False,
         "members": 1, "threshold": 0.5, "unit": "px", "tolerances": [1.0, 2.0, 4.0], "regions": list(regions),
-        "cases": len(cases), "patients": len({case.patient for case in cases}),
+        "cases": len(cases), "patients": len({case.patient for case in cases}), "weight": weight,
     }  # fmt: skip
     calibration = dict.fromkeys(regions, CALIBRATION)
     write_json(folder / "summary.json", about | {"results": results, "calibration": calibration, "legacy": None} | more)
@@ -159,14 +162,14 @@ def _counts(dice, cases, alarms, zoom=1):
     return np.stack([counts_of(column, cases, alarms, zoom) for column in (dice if dice.ndim > 1 else dice[:, None]).T])
 
 
-def _slow(cases, counts, further, regions):
+def _slow(cases, counts, further, regions, weight):
     judged = [
         Judged(
             case, counts[:, n], [{name: float(column[n]) for name, column in columns.items()} for columns in further]
         )
         for n, case in enumerate(cases)
     ]
-    return [one.row(regions) for one in judged], summarise(judged, regions)
+    return [one.row(regions) for one in judged], summarise(judged, regions, weight)
 
 
 def _fast(cases, counts, further, regions):
@@ -280,10 +283,10 @@ def entries_of(*paths, tuned=False):
     return gather(paths, Wanted(tuned=tuned))
 
 
-def report_of(*paths, **options):
+def report_of(*paths, weight="images", **options):
     """Of the only group."""
     from lungseg.comparison.group import group
     from lungseg.comparison.report import report
 
     (found,) = group(entries_of(*paths), **options)
-    return report(found, show=False)
+    return report(found, show=False, weight=weight)

@@ -8,9 +8,14 @@ import pytest
 from scipy import stats
 
 from comparison.runs import family, make_run, people, report_of, scores_of
-from lungseg.comparison.analysis import SURE
-from lungseg.comparison.report import csv_rows, sentence
-from lungseg.comparison.report import warnings as cautions
+from lungseg.comparison.figures import draw
+from lungseg.comparison.payload import group_data, plain
+from lungseg.comparison.report import caution, csv_rows
+from lungseg.comparison.tables import latex, markdown, text
+from lungseg.comparison.verdict import sentence
+from lungseg.data.case import Case
+from lungseg.statistics.bootstrap import mean_interval
+from lungseg.statistics.multiplicity import SURE, holm
 
 COUNT = 24
 
@@ -47,10 +52,10 @@ def test_arms_are_means_over_seeds(report, dice):
 
 
 def test_intervals_are_each_columns_own(report, dice):
-    from lungseg.statistics.bootstrap import mean_interval
-
     for found in report.analyses.values():
         for place in range(3):
+            if found.kind.share:
+                continue
             expected = mean_interval(found.values[:, place], report.group.table.patient)
             assert (found.low[place], found.high[place]) == pytest.approx(expected, nan_ok=True)
     assert (dice.low < dice.ranking.means).all()
@@ -71,9 +76,8 @@ def test_p_is_that_of_swapping_patients_between_arms(dice, by_patient):
         assert dice.versus[place].wilcoxon_p == pytest.approx(expected)
         assert dice.versus[place].difference == pytest.approx(dice.ranking.means[place] - dice.ranking.means[0])
         assert dice.versus[place].superiority == np.mean(by_patient[:, place] > by_patient[:, 0])
-    smaller, larger = sorted(p)
-    holm = [min(2 * smaller, 1), max(min(2 * smaller, 1), larger)]
-    assert sorted(dice.adjusted[1:]) == pytest.approx(holm)
+    assert dice.adjusted[1:] == pytest.approx(dice.pairs_adjusted[0, 1:])  # not of the two comparisons with it alone
+    assert (dice.adjusted[1:] >= holm(np.array(p)) - 1e-12).all()
     assert dice.versus[0] is None
     assert np.isnan(dice.adjusted[0])
 
@@ -176,7 +180,13 @@ def test_equal_scores_are_a_tie(tmp_path):
     assert dice.adjusted[1:] == pytest.approx([1, 1])
     assert not dice.sure
     assert dice.ranking.first == pytest.approx([1 / 3] * 3)
-    assert "**cannot be told apart** from net1 and net2" in sentence(dice, report.arms)
+    said = sentence(dice, report.arms)
+    assert said == (
+        "**net0** and **net1** and 1 more have the same Dice of the infection in every case, 0.800 (all equal): none "
+        "of them is the best."
+    )
+    assert {row["rank"] for row in csv_rows([report]) if row["score"] == "dice"} == {1}
+    assert "surely" not in said
     assert "infection/false_alarm" not in report.analyses
 
 
@@ -195,7 +205,7 @@ def test_one_patient_has_no_interval_and_nothing_is_sure(tmp_path):
     assert not dice.sure
     assert not dice.behind(1)
     assert "cannot be told apart" in sentence(dice, report.arms)
-    assert cautions(report)[0].startswith("Only 1 patients")
+    assert caution(report, "infection") == ""  # nothing that has an interval
 
 
 def test_a_score_that_no_case_defines_for_all_runs_is_left_out(tmp_path):
@@ -224,3 +234,145 @@ def test_many_arms_are_paired_among_the_best_alone(tmp_path):
     assert not np.isnan(dice.pairs.p[np.ix_(best, best)]).any()
     assert np.isnan(dice.pairs.p[dice.ranking.order[24:]]).all()
     assert sum(one is not None and one.p < SURE for one in dice.versus) > 10
+    assert not np.isnan(np.delete(dice.adjusted, dice.best)).any()
+    for pair in ((best[0], best[1]), (best[0], dice.ranking.order[26])):  # of all 351 pairs
+        assert dice.pairs_adjusted[pair] >= min(1, 27 * 26 / 2 * 2 / 2**12)
+
+
+def noisy(level, seed, count=40):
+    return np.clip(np.random.default_rng(seed).normal(level, 0.05, count), 0, 1)
+
+
+def test_bit_identical_runs_are_told_to_be_so_and_none_is_the_best(tmp_path):
+    report = alike(tmp_path, 40, scores=[noisy(0.8, 0)] * 5)
+    dice = report.analyses["infection/dice"]
+    said = sentence(dice, report.arms)
+    assert "**net0** and **net1** and 3 more have the same Dice of the infection in every case, 0.797 [" in said
+    assert said.endswith("none of them is the best.")
+    assert "has the best" not in text(report)
+    assert text(report).count("  identical") == 4
+    assert not dice.sure
+
+
+def test_identical_runs_are_together_ahead_of_another(tmp_path):
+    report = alike(tmp_path, 40, scores=[noisy(0.8, 0), noisy(0.8, 0), noisy(0.4, 1)])
+    dice = report.analyses["infection/dice"]
+    said = sentence(dice, report.arms)
+    assert said.startswith("**net0** and **net1** have the same Dice of the infection in every case, 0.797 [")
+    assert ", and are **surely better** than net2 (p < 0.001 after Holm's correction for all 3 pairs)." in said
+    assert [dice.rank(place) for place in range(3)] == [1, 1, 3]
+    near = alike(tmp_path / "near", 40, scores=[noisy(0.8, 0), noisy(0.8, 0), noisy(0.79, 1)])
+    said = sentence(near.analyses["infection/dice"], near.arms)
+    assert (
+        "but they **cannot be told apart** from" in said or "but it **cannot be told apart** from net0 and net1" in said
+    )
+
+
+def test_how_often_first_promises_nothing_of_other_patients(tmp_path):
+    report = alike(tmp_path, 40, scores=[noisy(0.8, 0), noisy(0.79, 1)])
+    dice = report.analyses["infection/dice"]
+    said = sentence(dice, report.arms)
+    assert f" It is first in {dice.ranking.first[dice.best]:.0%} of resamples of these patients." in said
+    row = csv_rows([report])[0]
+    assert "first_in_resamples" in row
+    assert "often_first" not in row
+    whole = str(plain(group_data(report, [0, 1], {}))) + text(report)
+    assert "other patients it would" not in whole
+    assert "no promise of other patients" in whole
+
+
+def test_one_seed_says_beside_surely_that_the_luck_of_training_is_not_in_it(report, dice, tmp_path):
+    assert sentence(dice, report.arms).endswith(" With one seed of plain scratch and tuned finetuned, the luck of "
+                                                "training is not in it.") or sentence(dice, report.arms).endswith(
+        " With one seed of tuned finetuned and plain scratch, the luck of training is not in it.")  # fmt: skip
+    single = alike(tmp_path / "single", 40, scores=[noisy(0.8, 0), noisy(0.5, 1)])
+    said = sentence(single.analyses["infection/dice"], single.arms)
+    assert said.endswith(
+        "surely better** than net1 (p < 0.001). With one seed for each, the luck of training is not in it."
+    )
+    unsure = alike(tmp_path / "unsure", 40, scores=[noisy(0.8, 0), noisy(0.8, 1)])
+    assert "luck" not in sentence(unsure.analyses["infection/dice"], unsure.arms)
+
+
+def test_the_best_of_many_is_sure_only_after_the_correction_for_all_pairs(tmp_path):
+    """Five models: the test against the second is sure among the four with the best, and not among all ten pairs."""
+    rng = np.random.default_rng(2)
+    base = rng.normal(0.7, 0.02, 40)
+    levels = (0.011, 0, 0, 0, 0)
+    report = alike(tmp_path, 40, scores=[base + level + rng.normal(0, 0.02, 40) for level in levels])
+    dice = report.analyses["infection/dice"]
+    with_the_best = holm(np.array([one.p if one else np.nan for one in dice.versus]))
+    between = [place for place in range(5) if with_the_best[place] < SURE <= dice.pairs_adjusted[dice.best, place]]
+    assert between  # what this test is about
+    assert dice.adjusted == pytest.approx(dice.pairs_adjusted[dice.best], nan_ok=True)
+    assert not any(dice.behind(place) for place in between)
+    rows = {row["arm"]: row for row in csv_rows([report]) if row["score"] == "dice"}
+    assert all(rows[report.arms[place].name]["p_corrected"] >= SURE for place in between)
+    stats = group_data(report, list(range(5)), {})["stats"]["infection/dice"]
+    assert not any(stats["versus"][place]["sure"] for place in between)
+
+
+def test_few_effective_patients_are_named_with_their_number(tmp_path):
+    """One patient has 21 of 40 images."""
+    cases = [
+        Case(id=case.id, image=case.image, patient="often" if n < 21 else case.patient, label=case.label)
+        for n, case in enumerate(people(40))
+    ]
+    for number in range(2):
+        make_run(tmp_path / f"{number}", cases, noisy(0.8, number), model__name=f"net{number}", pictures=False)
+    report = report_of(tmp_path)
+    dice = report.analyses["infection/dice"]
+    assert dice.effective == pytest.approx(40**2 / (21**2 + 19))
+    said = "Fewer than 15 effective patients, so intervals are rough: 3.4 for Dice"
+    stats = group_data(report, [0, 1], {})["stats"]["infection/dice"]
+    assert f"{stats['caution'][0].upper()}{stats['caution'][1:]}" == said
+    for table in (text(report), markdown([report]), latex([report])):
+        assert said in table
+    row = csv_rows([report])[0]
+    assert row["effective_patients"] == pytest.approx(dice.effective, abs=1e-6)
+    means = draw(report, "infection", "x")["x-means.svg"].decode()
+    assert "fewer than 15 effective patients" in means
+    by_patient = report_of(tmp_path, weight="patients")
+    assert by_patient.analyses["infection/dice"].effective == 20
+    assert "effective" not in text(by_patient)
+
+
+def test_means_over_patients_are_those_of_their_own_means(tmp_path):
+    """The first is better on the many images of one patient, the second on all others."""
+    cases = [
+        Case(id=case.id, image=case.image, patient="often" if n < 21 else case.patient, label=case.label)
+        for n, case in enumerate(people(40))
+    ]
+    first, second = noisy(0.8, 0), noisy(0.8, 1)
+    first[:21] += 0.1
+    second[21:] += 0.05
+    for number, scores in enumerate((first, second)):
+        make_run(tmp_path / f"{number}", cases, scores, model__name=f"net{number}", pictures=False)
+    images, patients = (report_of(tmp_path, weight=weight) for weight in ("images", "patients"))
+    assert [one.analyses["infection/dice"].best for one in (images, patients)] == [0, 1]
+    dice = patients.analyses["infection/dice"]
+    scores = patients.group.scores["infection/dice"]
+    own = np.stack([scores[:21].mean(axis=0), *scores[21:]])
+    names = [str(n) for n in range(20)]
+    assert dice.ranking.means == pytest.approx(own.mean(axis=0))
+    assert dice.versus[0].difference == pytest.approx(own[:, 0].mean() - own[:, 1].mean())
+    assert (dice.low[0], dice.high[0]) == pytest.approx(mean_interval(own[:, 0], names), rel=0.2)
+    for one in dice.subgroups:
+        assert one.effective == one.patients
+    assert {row["weight"] for row in csv_rows([patients])} == {"patients"}
+    assert "means over patients" in text(patients)
+    assert "Mean of the patients' means over 40 cases" in markdown([patients])
+    assert group_data(patients, [0, 1], {})["weight"] == "patients"
+    assert "judged with weight=images; judge them with weight=patients" in text(patients)
+    assert group_data(patients, [0, 1], {})["baselines"]["infection/dice"] == {}
+    assert group_data(images, [0, 1], {})["baselines"]["infection/dice"]
+
+
+def test_a_share_of_none_of_20_may_be_a_sixth(tmp_path):
+    report = alike(tmp_path, 20, scores=(np.nan, np.nan), alarms=None)
+    found = report.analyses["infection/false_alarm"]
+    assert found.ranking.means == pytest.approx([0, 0])
+    assert (found.low[0], found.high[0]) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
+    assert "0.000 [0.000, 0.168]" in text(report)
+    area = report.analyses["infection/false_alarm_area"]
+    assert np.isnan(area.high).all()

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,7 @@ def test_the_tuned_threshold_and_the_common_cases_can_be_asked_for(tmp_path, com
         (["runs", "ouput=x"], "ouput: compare takes out="),
         (["runs", "threshold=0.3"], "threshold=0.3: expected chosen or tuned"),
         (["runs", "common=yes"], "common=yes: expected false or true"),
+        (["runs", "weight=cases"], "weight=cases: expected images or patients"),
         (["runs", "pictures=many"], "pictures=many: expected megabytes"),
         (["runs", "pictures=²"], "pictures=²: expected megabytes"),
         (["runs", "pictures=-1"], "pictures=-1: expected megabytes"),
@@ -256,10 +258,39 @@ def test_degenerate_scores_give_a_result_without_a_warning(tmp_path, compare, sc
         make_run(Path("runs", f"{number}"), people(8, patients), np.full(8, score), model__name=f"net{number}")
     code, out, err = compare("runs")
     assert (code, err) == (0, "")
-    assert ("Only 1 patients" in out) == (patients == 1)
+    assert ("(all equal)" in out) == (patients != 1 and not np.isnan(scores[0]))
     assert "nan" not in out.lower()
     data = data_of(Path("comparison/comparison.html"))["groups"][0]
     assert len(data["metrics"]) == len(data["stats"]) > 0
+
+
+def test_runs_judged_either_way_are_compared_either_way(tmp_path, compare):
+    """One patient has most images; the means of each summary are checked as it says that it took them."""
+    cases = [replace(case, patient="often" if n < 15 else case.patient) for n, case in enumerate(people(24))]
+    for number, weight in enumerate(("images", "patients")):
+        dice = scores_of(24, 0.8 - number / 10, seed=number)
+        make_run(Path("runs", weight), cases, dice, model__name=f"net{number}", pictures=False, weight=weight)
+    summaries = {weight: json.loads(Path(f"runs/{weight}/evaluation/phantom-test/summary.json").read_text())
+                 for weight in ("images", "patients")}  # fmt: skip
+    for weight in ("images", "patients"):
+        code, out, err = compare("runs", f"weight={weight}", f"out={weight}")
+        assert (code, err) == (0, "")
+        rows = {row["arm"]: row for row in rows_of(Path(weight, "comparison.csv")) if row["score"] == "recall"}
+        own = "net0" if weight == "images" else "net1"  # the one that was judged in this way
+        said = summaries[weight]["results"]["model"]["infection"]["recall"]
+        assert float(rows[own]["mean"]) == pytest.approx(said, abs=2e-6)
+        assert {row["weight"] for row in rows.values()} == {weight}
+        assert ("means over patients" in out) == (weight == "patients")
+        assert {row["weight"] for row in rows_of(Path(weight, "subgroups.csv"))} == {weight}
+    spoil(Path("runs/patients/evaluation/phantom-test/summary.json"), lambda content: content.update(weight="images"))
+    code, _, err = compare("runs/images", "runs/patients")
+    assert code == 1
+    assert "one of the two was changed" in err
+    spoil(Path("runs/patients/evaluation/phantom-test/summary.json"), lambda content: content.update(weight="mine"))
+    code, _, err = compare("runs/images", "runs/patients")
+    assert code == 1
+    assert "summary.json: has weight='mine'; expected images or patients; judge the run again" in err
+    assert err.count("\n") == 1
 
 
 def test_names_with_anything_in_them_stay_words(tmp_path, compare):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -316,7 +317,7 @@ def test_the_gallery_is_ordered_and_filtered(page):
         pick(page, "#order", label)
         found = page.evaluate("() => gallery.cases")
         assert [key[case] for case in found] == pytest.approx(sorted(key[known]))
-        first = page.locator(".card button").first.inner_text()
+        first = page.locator(".card button").first.text_content()  # it may be off the screen
         assert first == f"case-{found[0]:04d}"
     pick(page, "#order", "by name")
     assert page.evaluate("() => gallery.cases") == list(range(60))
@@ -504,7 +505,7 @@ def test_awkward_scores_draw_without_an_error(visit, tmp_path):
             assert "NaN" not in page.locator("main").inner_html(), (task, score)
         assert "NaN" not in page.locator("main").inner_text()
         if task == "single":
-            assert column(page, "How often first") == ["\N{EN DASH}"] * 2
+            assert column(page, "First in resamples") == ["\N{EN DASH}"] * 2
 
 
 def test_a_region_without_dice_can_be_chosen(visit, tmp_path):
@@ -556,3 +557,80 @@ def test_without_a_script_it_says_what_to_read(browser, file):
     page.goto(Path(file).as_uri())
     assert "comparison.md" in page.locator("noscript").inner_text()
     context.close()
+
+
+def often(count):
+    """As ``people``; the first has more than half of the images."""
+    cases = people(count, domains=("north", "south"))
+    return [replace(case, patient="often" if n <= count // 2 else case.patient) for n, case in enumerate(cases)]
+
+
+def test_what_the_numbers_rest_on_is_said_beside_them(visit, tmp_path):
+    """Few effective patients, whose mean it is, resamples without a promise, the luck of training."""
+    for number, level in enumerate((0.9, 0.5, 0.49)):
+        make_run(
+            tmp_path / "runs" / f"{number}", often(40), scores_of(40, level, seed=number), model__name=f"net{number}"
+        )
+    compare([tmp_path / "runs"], tmp_path / "out")
+    page = visit(tmp_path / "out" / "comparison.html")
+    sentence = page.locator("#sentence").inner_text()
+    assert "surely better" in sentence or "cannot be told apart" in sentence
+    effective = page.evaluate("() => stats().effective")
+    said = f"Fewer than 15 effective patients, so intervals are rough: {int(effective * 10) / 10:g} for Dice."
+    for place in ("#forest-note", "#board-note", "#difference"):
+        assert said in page.locator(place).inner_text(), place
+    assert "effective: intervals are rough" in page.locator("#subgroup-rows").inner_text()
+    assert "fewer than 15 effective patients" in page.locator("#alarms-note").inner_text().lower()
+    assert "mean over all images" in page.locator("#forest-note").inner_text()
+    assert (
+        "A failure that no patient here shows is in no interval: it may befall up to "
+        in page.locator("#forest-note").inner_text()
+    )
+    assert "no promise of other patients" in page.locator("#board-note").inner_text()
+    assert (
+        "exact for models that are exchangeable, not for models of equal" in page.locator("#test-note").text_content()
+    )
+    assert "other patients it would" not in page.locator("main").inner_text()
+    assert re.search(r"0\.0% \[0\.0%, \d+%\]", page.locator("#alarm-bars").inner_text())
+
+
+def test_means_over_patients_are_said_and_drawn(visit, tmp_path):
+    for number in range(2):
+        make_run(
+            tmp_path / "runs" / f"{number}", often(40), scores_of(40, 0.8, seed=number), model__name=f"net{number}"
+        )
+    compare([tmp_path / "runs"], tmp_path / "out", weight="patients")
+    page = visit(tmp_path / "out" / "comparison.html")
+    assert "Dot: mean over the patients' means, each patient once." in page.locator("#forest-note").inner_text()
+    assert "the runs were judged with weight=images" in page.locator("#warnings").inner_text()
+    rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").read_text().splitlines()))
+    expected = {row["arm"]: f"{float(row['mean']):.3f}" for row in rows if row["score"] == "dice"}
+    shown = dict(zip(models(page), column(page, "Dice [95% CI]"), strict=True))
+    assert {name: text.split()[0] for name, text in shown.items()} == expected
+    assert {row["weight"] for row in rows} == {"patients"}
+
+
+def test_identical_runs_are_shown_as_such(visit, tmp_path):
+    for number, level in enumerate((0.8, 0.8, 0.4)):
+        make_run(tmp_path / "runs" / f"{number}", people(24), scores_of(24, level), model__name=f"n{number}")
+    compare([tmp_path / "runs"], tmp_path / "out")
+    page = visit(tmp_path / "out" / "comparison.html")
+    assert "n0 and n1 have the same Dice of the infection in every case" in page.locator("#sentence").inner_text()
+    assert column(page, "Behind the best")[1] == "identical in every case"
+    assert column(page, "Rank") == ["1", "1", "3"]
+    page.locator("#first").select_option(label="n0")
+    page.locator("#second").select_option(label="n1")
+    assert page.locator("#difference").inner_text() == "n1 and n0 have the same Dice in every case."
+
+
+def test_sure_on_the_page_is_what_the_one_definition_says(page):
+    """The page decides nothing by itself."""
+    found = page.evaluate("() => stats().pairs")
+    assert found["sure"] == [
+        [one != two and found["adjusted"][one][two] < 0.05 and found["low"][one][two] * found["high"][one][two] > 0
+         for two in range(3)] for one in range(3)
+    ]  # fmt: skip
+    assert page.evaluate("() => stats().versus.map((one) => one && one.sure)").count(True) == 2
+    page.evaluate("() => { stats().pairs.sure = stats().pairs.sure.map((row) => row.map(() => false)); drawMatrix(); }")
+    weights = page.locator("#pairs td button").evaluate_all("(all) => all.map((one) => one.style.fontWeight)")
+    assert set(weights) == {"400"}

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from lungseg.data.case import Case
 from lungseg.errors import UserError
 from lungseg.evaluation.judge import How, judge
 from lungseg.evaluation.scorer import Scorer
+from lungseg.evaluation.table import render
 
 
 class _Square:
@@ -149,3 +151,31 @@ def test_calibration_knows_its_worst_bin(cases, tmp_path):
     expected = sum(gap * (likely == value).mean() for value, gap in gaps.items())
     assert found["expected_error"] == pytest.approx(expected, abs=1e-6)
     assert found["brier"] == pytest.approx(brier_score_loss(truth, likely), abs=1e-6)
+
+
+def test_means_over_patients_count_each_patient_once(cases, tmp_path):
+    images, patients = (
+        judge(predict, cases, how(weight=weight), tmp_path / weight, ABOUT).summary for weight in ("images", "patients")
+    )
+    assert (images["weight"], patients["weight"]) == ("images", "patients")
+    skewed = [replace(case, patient="p0" if n < 3 else case.patient) for n, case in enumerate(cases)]
+    model = judge(predict, skewed, how(weight="patients"), tmp_path / "skewed", ABOUT).summary["results"]["model"]
+    own = [np.mean([1 - 1 / side for side in (10, 12, 14)]), 1 - 1 / 16]
+    assert model["infection"]["dice"] == pytest.approx(np.mean(own), abs=1e-6)
+    assert model["infection"]["effective_patients"]["dice"] == 2
+    over_images = judge(predict, skewed, how(), tmp_path / "other", ABOUT).summary["results"]["model"]["infection"]
+    assert over_images["effective_patients"]["dice"] == pytest.approx(16 / 10)
+    assert over_images["dice"] == pytest.approx(images["results"]["model"]["infection"]["dice"])
+
+
+def test_a_false_alarm_in_none_of_20_patients_may_be_one_in_six(cases, tmp_path):
+    empty = [replace(cases[4], id=f"{n}-0", patient=f"p{n}") for n in range(20)]
+    found = judge(predict, [*cases[:4], *empty], how(), tmp_path, ABOUT).summary
+    model = found["results"]["model"]["infection"]
+    assert (model["false_alarm_rate"], model["false_alarm_rate_low"]) == (0, 0)
+    assert model["false_alarm_rate_high"] == pytest.approx(0.168, abs=5e-4)
+    told = render({"tta": "none", "thresholds_from_validation": None} | found)
+    assert "a false alarm in 0% [0%, 17%] of the 20 cases" in told
+    assert "2 for Dice, IoU" in told
+    assert "[0.000, 0.000]" not in told
+    assert "0.000 (all equal)" in told

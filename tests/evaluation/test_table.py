@@ -16,8 +16,7 @@ def table(**scores):
 
 
 def test_it_reads_as_columns():
-    title, _, region, header, row, _, note = table()
-    assert note == "intervals over fewer than 10 patients are rough"
+    title, _, region, header, row = table()
     assert title == "test of mine: 5 cases of 4 patients, threshold 0.5, tta flip"
     assert region == "infection (3 cases with it, 2 without)"
     assert row.split("  ")[1:3] == ["model", "0.700 [0.610, 0.790]"]
@@ -105,3 +104,25 @@ def test_definitions_that_flatter_stand_apart_with_their_reason():
     assert lines[start + 1].split() == ["two-channel", "Dice", "0.990", "because", "of", "two_channel_dice"]
     assert lines[start + 4].split()[:3] == ["batch-pooled", "Dice", "-"]
     assert "definitions that circulate" not in whole()
+
+
+def test_few_effective_patients_are_named_for_each_score_that_has_an_interval():
+    effective = {"dice": 9.96, "iou": 9.96, "hd95": 4.0, "assd": 4.0, "nsd_0.5": 20.0, "false_alarm_rate": 15.0,
+                 "brier": 3.0, "lesion_f1": 2.0}  # fmt: skip
+    text = whole(results={"model": {"infection": SCORES | FURTHER | {"iou_low": 0.5, "iou_high": 0.7,
+                                                                     "effective_patients": effective}}})  # fmt: skip
+    assert "  fewer than 15 effective patients, so intervals are rough: 9.9 for Dice, IoU; 4 for HD95\n" in text + "\n"
+    assert "effective" not in whole(
+        results={"model": {"infection": SCORES | FURTHER | {"effective_patients": dict.fromkeys(effective, 15.0)}}}
+    )
+
+
+def test_equal_scores_have_no_interval_and_that_is_said():
+    lines = table(dice=0.0, dice_low=None, dice_high=None, effective_patients={"dice": 20.0, "iou": 1.0})
+    assert "0.000 (all equal)  0.600 " in lines[4]
+
+
+def test_means_over_patients_are_said_to_be_such():
+    assert "means over patients" in whole(weight="patients").splitlines()[0]
+    assert "infected share of the lungs (4 of 4 cases)" in whole(weight="patients", cases=4)
+    assert "means over patients" not in whole(weight="images")

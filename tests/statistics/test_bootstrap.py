@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 from simulated import dice, patients_of
 
-from lungseg.statistics.bootstrap import FEW, mean_interval, mean_intervals, resampled_means
+from lungseg.statistics.bootstrap import mean_interval, mean_intervals, resampled_means
+from lungseg.statistics.cases import ENOUGH, effective_patients, weighted, weighted_mean
 
 
 def coverage(patients, good, bad, repetitions=4000, layouts=8):
@@ -21,9 +22,9 @@ def coverage(patients, good, bad, repetitions=4000, layouts=8):
     return hits / repetitions
 
 
-@pytest.mark.parametrize("patients", [FEW, 20, 30, 65, 200])
+@pytest.mark.parametrize("patients", [ENOUGH, 20, 30, 65, 200])
 @pytest.mark.parametrize(("good", "bad"), [(3, 2), (8, 2), (9, 1), (4, 0.4)])
-def test_an_interval_of_95_percent_holds_the_truth_in_93_to_97_percent_of_4000_samples(patients, good, bad):
+def test_an_interval_of_95_percent_holds_the_truth_in_93_to_97_percent_of_4000_simulated_samples(patients, good, bad):
     assert 0.93 <= coverage(patients, good, bad)[0] <= 0.97
 
 
@@ -34,7 +35,7 @@ def test_where_a_percentile_interval_would_hold_it_less_often():
 
 
 def test_it_gets_rough_below_few_patients():
-    assert 0.88 < coverage(FEW // 2, 9, 1)[0] < 0.93
+    assert 0.88 < coverage(5, 9, 1)[0] < 0.93
     assert coverage(3, 9, 1)[0] < 0.88
 
 
@@ -72,6 +73,8 @@ def test_an_interval_holds_the_mean_and_stays_within_the_values():
         names, owner = patients_of(generator, patients)
         values = np.hstack([dice(generator, owner, 50), (dice(generator, owner, 50) > 0.9).astype(float)])
         low, high = mean_intervals(values, names)
+        assert np.isnan(low).tolist() == np.isnan(high).tolist() == (np.ptp(values, axis=0) == 0).tolist()
+        values, low, high = (found[..., ~np.isnan(low)] for found in (values, low, high))
         mean = values.mean(axis=0)
         assert (values.min(axis=0) <= low).all()
         assert (low <= mean + 1e-12).all()
@@ -98,7 +101,7 @@ def test_edges():
         assert np.isnan(mean_interval(np.array(values), patients)).all()
     low, high = mean_interval(np.array([np.nan, 0.4, 0.6]), ["a", "b", "c"])
     assert (low, high) == (0.4, 0.6)
-    assert mean_interval(np.full(9, 0.1), list("abcdefghi")) == (0.1, 0.1)
+    assert np.isnan(mean_interval(np.full(9, 0.1), list("abcdefghi"))).all()  # nothing to resample
     with pytest.raises(ValueError, match="2 cases but 3 patients"):
         mean_intervals(np.ones((2, 1)), ["a", "b", "c"])
 
@@ -122,3 +125,40 @@ def test_resampled_means_draw_the_same_patients_for_all_runs_and_skip_what_has_n
     assert 0.3 < np.isnan(means[:, 3]).mean() < 0.43  # the one patient is not drawn: (1 - 1/30)^30
     assert np.nanstd(means[:, 3]) < 1e-12
     assert np.isnan(resampled_means(one[:2, None], ["a", "a"], 5)).all()
+
+
+def test_effective_patients_by_hand():
+    values = np.array([0.5, np.nan, 0.5, 0.5, 0.5, 0.5, np.nan])
+    names = list("aaabbcd")
+    assert effective_patients(values, names) == pytest.approx(25 / 9)
+    assert effective_patients(values, names, "patients") == 3
+    assert effective_patients(np.full(3, np.nan), list("abc")) == 0
+    assert effective_patients(np.ones(90), ["often"] * 60 + [str(n) for n in range(30)]) == pytest.approx(8100 / 3630)
+    assert effective_patients(np.ones(40), [str(n // 2) for n in range(40)]) == 20
+
+
+def test_a_mean_over_patients_is_that_of_their_means_and_so_is_its_interval():
+    generator = np.random.default_rng(0)
+    names, owner = patients_of(generator, 25, 9)
+    values = dice(generator, owner, 2)
+    values[:3, 0] = np.nan
+    own = [np.nanmean(values[owner == one, 0]) for one in range(25) if not np.isnan(values[owner == one, 0]).all()]
+    labels = [str(n) for n in range(len(own))]
+    assert weighted_mean(values[:, 0], names, "patients") == pytest.approx(np.mean(own))
+    low, high = mean_interval(values[:, 0], names, weight="patients")
+    expected = mean_interval(np.array(own), labels)
+    assert (low, high) == pytest.approx(expected, rel=0.05)
+    assert mean_interval(values[:, 1], names, weight="images") == mean_interval(values[:, 1], names)
+    rows, kept = weighted(values, names, "images")
+    assert rows is values
+    assert kept == names
+
+
+def test_with_few_effective_patients_it_holds_the_truth_less_often_than_it_says():
+    """One patient with 60 of 90 images: why that is warned of."""
+    generator, owner = np.random.default_rng(0), np.concatenate([np.zeros(60, int), np.arange(1, 31)])
+    names = owner.astype(str).tolist()
+    values = dice(generator, owner, 2000)
+    low, high = mean_intervals(values, names, resamples=1000)
+    assert effective_patients(values[:, 0], names) < ENOUGH
+    assert ((low <= 0.8) & (high >= 0.8)).mean() < 0.85

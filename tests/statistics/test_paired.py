@@ -4,7 +4,7 @@ from scipy import stats
 from simulated import dice, patients_of
 
 from lungseg.statistics.multiplicity import holm
-from lungseg.statistics.paired import compare, compare_all, compare_with
+from lungseg.statistics.paired import compare, compare_all, compare_with, p_of_all
 
 
 def example(patients, seed=0, most=1, gap=0.0):
@@ -73,7 +73,8 @@ def test_equal_scores():
     names = [str(n // 2) for n in range(30)]
     for first, second in ((scores, scores), (scores + 0.1, 0.1 + scores), (0.1 + 0.2 + 0 * scores, 0.3 + 0 * scores)):
         found = compare(first, second, names)
-        assert (found.difference, found.low, found.high) == (0, 0, 0)
+        assert found.difference == 0
+        assert np.isnan([found.low, found.high]).all()
         assert (found.p, found.wilcoxon_p, found.effect, found.superiority) == (1, 1, 0, 0.5)
 
 
@@ -93,7 +94,7 @@ def test_one_patient_two_patients_and_none():
 def test_a_constant_difference():
     names, second = list("abcdef"), np.arange(6) / 10
     found = compare(second + 0.1, second, names)
-    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+    assert np.isnan([found.low, found.high]).all()  # no spread to resample: p alone says how sure it is
     assert found.effect == np.inf
     assert found.p == 2 / 64
 
@@ -186,3 +187,31 @@ def test_holm_keeps_one_false_alarm_or_more_over_ten_equal_runs_to_6_percent_of_
         alarms += holm(pairs.p[upper]).min() <= 0.05
     assert alarms / 600 <= 0.06
     assert raw / 600 > 0.3
+
+
+def test_many_runs_have_the_p_of_pairs_and_less_where_no_flip_went_as_far():
+    generator = np.random.default_rng(0)
+    values = generator.normal(0.5, 0.1, (60, 6)) + np.array([0, 0, 0.02, 0.02, 0.3, 0.3])
+    names = [str(n // 2) for n in range(60)]
+    pairs, found = compare_all(values, names).p, p_of_all(values, names)
+    small = pairs == 1 / 10_001
+    assert (found[~small] == pairs[~small]).all()
+    assert small.sum() == 16
+    sums = values.reshape(30, 2, 6).sum(axis=1)
+    away = sums[:, 0] - sums[:, 5]
+    bound = 2 * np.exp(-(away.sum() ** 2) / (2 * (away**2).sum()))
+    assert found[0, 5] == pytest.approx(min(bound, 1 / 10_001))
+    assert found[0, 5] < 1e-5
+    assert np.array_equal(found, found.T)
+    few = p_of_all(values[:12], names[:12])
+    assert (few == compare_all(values[:12], names[:12]).p).all()  # all flips there are
+    assert np.isnan(p_of_all(np.full((3, 2), np.nan), list("abc"))).all()
+
+
+def test_a_small_p_is_never_below_that_of_all_flips():
+    """Hoeffding's bound, against the enumeration that fewer resamples leave out."""
+    generator = np.random.default_rng(1)
+    values = np.stack([generator.normal(0.5 + 0.2, 0.1, 13), generator.normal(0.5, 0.1, 13)], axis=1)
+    names = [str(n) for n in range(13)]
+    exact = compare(values[:, 0], values[:, 1], names).p
+    assert exact <= p_of_all(values, names, resamples=100)[0, 1]

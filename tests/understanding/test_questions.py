@@ -11,6 +11,7 @@ from lungseg.data.case import Case
 from lungseg.errors import UserError
 from lungseg.evaluation.cases import count
 from lungseg.predictor import Ensemble
+from lungseg.statistics.multiplicity import holm
 from lungseg.understanding import questions
 from lungseg.understanding.questions import Subject, answers, chosen
 from lungseg.understanding.variant import outcome_of
@@ -126,7 +127,7 @@ def test_judged_with_flips_it_is_still_flips_against_none(cases, tmp_path):
     plain = one("tta", Fake(blind_on_the_left), cases, tmp_path)
     flipped = one("tta", Fake(blind_on_the_left, tta="flip"), cases, tmp_path, tta="flip")
     assert flipped.lines == plain.lines
-    assert flipped.numbers == plain.numbers
+    assert json.dumps(flipped.numbers) == json.dumps(plain.numbers)
 
 
 def test_a_net_that_goes_by_the_frame_is_found_out(cases, tmp_path):
@@ -156,7 +157,7 @@ def test_a_gate_takes_back_what_lies_outside_of_the_lungs_and_nothing_else(cases
     assert "within the gate's lungs" in answer.lines[0]
     assert "surely better" in answer.lines[0]
     own = one("gate", Fake(sees_both, regions=("lung", "infection")), cases, tmp_path)
-    assert own.numbers["gated"] == gated
+    assert json.dumps(own.numbers["gated"]) == json.dumps(gated)
     assert "within its own lungs" in own.lines[0]
     useless = one("gate", Fake(sees_white), cases, tmp_path, gate=gate)
     assert useless.numbers["gated"]["dice"]["difference"] == 0
@@ -166,12 +167,18 @@ def test_an_ensemble_is_compared_with_each_of_its_members(cases, tmp_path):
     left = Fake(blind_on_the_left)
     right = Fake(lambda image, case: blind_on_the_left(image[:, ::-1], case)[..., ::-1])
     answer = one(None, Ensemble([left, right]), cases, tmp_path)
-    assert [line.split(": ")[0] for line in answer.lines] == ["over member 1", "over member 2"]
+    assert [line.split(": ")[0] for line in answer.lines[:-1]] == ["over member 1", "over member 2"]
+    assert answer.lines[-1] == "That is for these members: the luck of training is not in it."
     assert "surely better" in answer.lines[0]
     gain = answer.numbers["member_1"][0]
     alone = np.mean([one["dice"] for one in dices(left, cases)])
     assert gain["plain"] == pytest.approx(alone)
     assert gain["changed"] == 1
+    assert gain["tests"] == 4  # Dice and false alarms over two members
+    raw = [gain[0][what]["p"] for gain in answer.numbers.values() for what in ("dice", "alarms")]
+    told = [gain[0][f"{what}_p"] for gain in answer.numbers.values() for what in ("dice", "alarms")]
+    assert told == pytest.approx(holm(np.array(raw)))
+    assert "p = 0.002 corrected for 4 tests" in answer.lines[0]
 
 
 def dices(predict, cases):

@@ -55,6 +55,11 @@ function interval(low, high, kind = metric()) {
   return defined(low) && defined(high) ? `[${rounded(low, kind.digits)}, ${rounded(high, kind.digits)}]` : "";
 }
 
+// What is said where the scores are all equal and there is nothing to resample.
+const mean = (value, low, high, kind = metric(), patients = 2) => `${number(value, kind)} ${defined(value) && !defined(low) && patients > 1 ? "(all equal)" : interval(low, high, kind)}`.trim();
+const sentenceOf = (text) => (text ? ` ${text[0].toUpperCase()}${text.slice(1)}.` : "");
+const over = () => (group().weight === "patients" ? "the patients' means, each patient once" : "all images, so that a patient with many of them counts more");
+
 function probability(p) {
   return !defined(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3);
 }

@@ -37,11 +37,13 @@ function drawForest() {
   }
   shown.forEach((arm, place) => picture.append(forestRow(arm, place * step, { at, left, width, right, step, wide })));
   $("forest").replaceChildren(picture);
-  $("forest-note").textContent = `Dot: mean over cases. Bar: 95% interval over patients. Dotted: baselines that need no model.${off}`;
+  const { caution, unseen } = stats();
+  const hidden = defined(unseen) ? ` A failure that no patient here shows is in no interval: it may befall up to ${Math.round(100 * unseen)}% of patients.` : "";
+  $("forest-note").textContent = `Dot: mean over ${over()}. Bar: 95% interval over patients.${sentenceOf(caution)}${hidden} Dotted: baselines that need no model.${off}`;
 }
 
 function forestRow(arm, top, { at, width, right, step, wide }) {
-  const { mean, low, high } = stats();
+  const { mean: means, low, high } = stats();
   const line = top + (wide ? step / 2 : step - 13);
   const row = svg("g");
   const name = group().arms[arm].name;
@@ -49,11 +51,11 @@ function forestRow(arm, top, { at, width, right, step, wide }) {
   const label = svg("text", { x: wide ? 0 : 2, y: wide ? line + 4 : top + 15, "font-weight": best ? 700 : 400 }, name.length > 38 ? name.slice(0, 37) + "…" : name);
   label.append(svg("title", {}, name));
   row.append(label);
-  const said = `${number(mean[arm])} ${interval(low[arm], high[arm])}`;
+  const said = meanOf(arm);
   row.append(svg("text", { x: width - (wide ? 0 : 2), y: wide ? line + 4 : top + 15, "text-anchor": "end", class: "muted" }, wide || right ? said : said));
-  if (!defined(mean[arm])) return row;
+  if (!defined(means[arm])) return row;
   if (defined(low[arm])) row.append(svg("line", { x1: at(low[arm]), x2: at(high[arm]), y1: line, y2: line, stroke: colour(arm), "stroke-width": 5, "stroke-linecap": "round", opacity: 0.45 }));
-  row.append(svg("circle", { cx: at(mean[arm]), cy: line, r: 5.5, fill: colour(arm), stroke: css("--card"), "stroke-width": 1.5 }));
+  row.append(svg("circle", { cx: at(means[arm]), cy: line, r: 5.5, fill: colour(arm), stroke: css("--card"), "stroke-width": 1.5 }));
   return row;
 }
 
@@ -87,11 +89,11 @@ function boardColumns() {
   const arms = group().arms;
   const several = arms.some((arm) => arm.runs.length > 1);
   return [
-    ["place", "Rank", (arm) => found.order.indexOf(arm), (arm) => String(found.order.indexOf(arm) + 1)],
-    ["mean", `${metric().name} [95% CI]`, (arm) => found.mean[arm], (arm) => `${number(found.mean[arm])} ${interval(found.low[arm], found.high[arm])}`],
-    ["versus", "Behind the best", (arm) => Math.abs(found.versus[arm]?.difference ?? 0), (arm) => behind(found.versus[arm])],
-    ["p", "p, corrected", (arm) => found.versus[arm]?.adjusted ?? 2, (arm) => probability(found.versus[arm]?.adjusted)],
-    ["first", "How often first", (arm) => found.first[arm], (arm) => (defined(found.first[arm]) ? `${Math.round(found.first[arm] * 100)}%` : "–")],
+    ["place", "Rank", (arm) => found.order.indexOf(arm), (arm) => String(found.ranks[arm])],
+    ["mean", `${metric().name} [95% CI]`, (arm) => found.mean[arm], meanOf],
+    ["versus", "Behind the best", (arm) => Math.abs(found.versus[arm]?.difference ?? 0), behind],
+    ["p", "p, corrected", (arm) => found.versus[arm]?.adjusted ?? 2, (arm) => (alike(arm, found.order[0]) ? "–" : probability(found.versus[arm]?.adjusted))],
+    ["first", "First in resamples", (arm) => found.first[arm], (arm) => (defined(found.first[arm]) ? `${Math.round(found.first[arm] * 100)}%` : "–")],
     ...(several ? [["seeds", "Seeds", (arm) => arms[arm].runs.length, (arm) => String(arms[arm].runs.length)]] : []),
     ["model", "Net", (arm) => arms[arm].model, (arm) => arms[arm].model],
     ["encoder", "Encoder", (arm) => arms[arm].encoder, (arm) => arms[arm].encoder],
@@ -100,9 +102,16 @@ function boardColumns() {
   ];
 }
 
-function behind(versus) {
-  return versus ? `${number(versus.difference)} ${interval(versus.low, versus.high)}` : "–";
+function behind(arm) {
+  const versus = stats().versus[arm];
+  if (!versus) return "–";
+  return alike(arm, stats().order[0]) ? "identical in every case" : `${number(versus.difference)} ${interval(versus.low, versus.high)}`;
 }
+
+// An arm's mean and interval.
+const meanOf = (arm) => mean(stats().mean[arm], stats().low[arm], stats().high[arm], metric(), stats().effective);
+// The same score in every case.
+const alike = (one, two) => one !== two && stats().alike[one] === stats().alike[two];
 
 function drawBoard() {
   const found = boardColumns();
@@ -122,7 +131,7 @@ function drawBoard() {
   const body = arms.map((arm) => boardRow(arm, found));
   $("board").replaceChildren(el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Model"), ...heads)), el("tbody", {}, ...body));
   const hidden = group().arms.length - arms.length;
-  $("board-note").textContent = `${group().boardNote}${hidden ? ` ${hidden} hidden by the filters.` : ""}`;
+  $("board-note").textContent = `${group().boardNote}${sentenceOf(stats().caution)}${hidden ? ` ${hidden} hidden by the filters.` : ""}`;
 }
 
 function sortBy(key) {

@@ -61,15 +61,18 @@ function drawDifference() {
 }
 
 function pairedSentence(first, second, found) {
-  const { difference, low, high, p, adjusted, superiority } = found;
+  const { difference, low, high, adjusted, superiority, sure } = found;
   if (!defined(difference)) return "No case has a score under both.";
-  const sure = toldApart(found) ? (difference * metric().better > 0 ? "surely better" : "surely worse") : "not told apart from it";
-  return `${first} minus ${second}: ${metric().name} ${difference > 0 ? "+" : ""}${number(difference)} ${interval(low, high)}, p = ${probability(p)}, corrected for all pairs ${probability(adjusted)}: ${sure}. Better in ${Math.round(superiority * 100)}% of patients.`;
+  if (alike(state.first, state.second)) return `${first} and ${second} have the same ${metric().name} in every case.`;
+  const said = sure ? (difference * metric().better > 0 ? "surely better" : "surely worse") : "not told apart from it";
+  return `${first} minus ${second}: ${metric().name} ${difference > 0 ? "+" : ""}${number(difference)} ${interval(low, high)}, p ${equals(adjusted)} corrected for all pairs: ${said}. Better in ${Math.round(superiority * 100)}% of patients.${sure ? luck(state.first, state.second) : ""}${sentenceOf(stats().caution)}`;
 }
 
-// Both must say so: the test after its correction, and the interval.
-function toldApart({ adjusted, low, high }) {
-  return defined(adjusted) && adjusted < 0.05 && low * high > 0;
+const equals = (p) => (defined(p) && p >= 0.001 ? `= ${probability(p)}` : probability(p));
+
+// What a difference that is sure is not sure of.
+function luck(...arms) {
+  return arms.some((arm) => group().arms[arm].runs.length < 2) ? " With one seed, the luck of training is not in it." : "";
 }
 
 function drawExtremes(one, two, better) {

@@ -10,7 +10,7 @@ function extent(arrays) {
 function quantiles(values) {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort();
   const at = (share) => sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)];
-  return sorted.length ? { low: at(0.25), middle: at(0.5), high: at(0.75), mean: sorted.reduce((a, b) => a + b, 0) / sorted.length } : null;
+  return sorted.length ? { low: at(0.25), middle: at(0.5), high: at(0.75) } : null;
 }
 
 const strip = { points: [], over: -1 };
@@ -20,7 +20,7 @@ async function drawStrip() {
   const arms = state.arms;
   const cases = group().ids.length;
   $("scores-note").textContent = arms.length
-    ? `One dot per case that has a score${cases <= 400 ? ", lines join the same case" : ", the shape is how many there are"}. White bar: mean; box: the middle half. Point at a dot to follow its case, click to see it.`
+    ? `One dot per case that has a score${cases <= 400 ? ", lines join the same case" : ", the shape is how many there are"}. White bar: mean over ${over()}; box: the middle half. Point at a dot to follow its case, click to see it.`
     : "Tick models in the leaderboard to see their cases here.";
   const { pen, width, height } = canvas($("strip"), arms.length ? 360 : 20);
   pen.clearRect(0, 0, width, height);
@@ -48,7 +48,7 @@ async function drawStrip() {
       pen.fill();
     });
     pen.globalAlpha = 1;
-    box(pen, quantiles(all[arm]), left + (place + 0.5) * step, y);
+    box(pen, quantiles(all[arm]), stats().mean[arm], left + (place + 0.5) * step, y);
     pen.fillStyle = css("--ink");
     pen.textAlign = "center";
     pen.fillText(cut(pen, group().arms[arm].name, step - 8), left + (place + 0.5) * step, height - 12);
@@ -112,13 +112,14 @@ function violin(pen, shares, middle, half, y, ink, [low, high]) {
   pen.globalAlpha = 1;
 }
 
-function box(pen, found, middle, y) {
+function box(pen, found, mean, middle, y) {
   if (!found) return;
   pen.strokeStyle = css("--ink");
   pen.strokeRect(middle - 9, y(found.high), 18, y(found.low) - y(found.high));
+  if (!defined(mean)) return;
   pen.fillStyle = css("--card");
-  pen.fillRect(middle - 13, y(found.mean) - 2.5, 26, 5);
-  pen.strokeRect(middle - 13, y(found.mean) - 2.5, 26, 5);
+  pen.fillRect(middle - 13, y(mean) - 2.5, 26, 5);
+  pen.strokeRect(middle - 13, y(mean) - 2.5, 26, 5);
 }
 
 sections.push(drawStrip);

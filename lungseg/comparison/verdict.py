@@ -1,0 +1,82 @@
+"""The sentence that a comparison comes to: which arm is best, how surely, and what that rests on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lungseg.comparison.analysis import Analysis
+from lungseg.comparison.arm import Arm
+from lungseg.comparison.report import interval, probability
+from lungseg.statistics.multiplicity import SURE
+
+IDENTICAL = "identical"  # in place of a p, where two arms have the same score in every case
+
+
+def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
+    """Tells which is best and how surely; **bold** as in Markdown."""
+    kind, best, twins = analysis.kind, analysis.best, analysis.twins
+    if np.isnan(analysis.ranking.means[best]):
+        return f"No case has a {kind.name} of the {kind.region}."
+    value = interval(analysis, best)
+    others = [place for place in range(len(arms)) if place not in twins]
+    if len(twins) > 1:
+        same = (
+            f"{_listed(arms, twins, bold=True)} have the same {kind.name} of the {kind.region} in every case, {value}"
+        )
+        return f"{same}: none of them is the best." if not others else f"{same}{_against(analysis, arms, others)}"
+    which = "the best" if others else "a"
+    text = f"**{_plain(arms[best])}** has {which} {kind.name} of the {kind.region}, {value}"
+    return text + (_against(analysis, arms, others) if others else "; there is no other model to compare it with.")
+
+
+def _against(analysis: Analysis, arms: Sequence[Arm], others: Sequence[int]) -> str:
+    """Continues the sentence with all that do not have the best's very scores."""
+    several = len(analysis.twins) > 1
+    it, is_ = ("they", "are") if several else ("it", "is")
+    luck = seed_luck(analysis, arms)
+    unsure = sorted((place for place in others if not analysis.behind(place)), key=lambda p: -analysis.adjusted[p])
+    if not unsure:
+        largest = _p(float(np.nanmax(analysis.adjusted[list(others)])), len(arms))
+        many = f"all {len(others)} others" if len(others) > 1 else _plain(arms[others[0]])
+        return f", and {is_} **surely better** than {many} ({largest}).{luck}"
+    sure = len(others) - len(unsure)
+    p = _p(float(analysis.adjusted[unsure[0]]), len(arms))
+    lead = f"; {it} {is_} surely better than {sure} of {len(others)} others, but" if sure else f", but {it}"
+    first = float(analysis.ranking.first[analysis.twins].sum())
+    often = "" if np.isnan(first) else f" {it.capitalize()} {is_} first in {first:.0%} of resamples of these patients."
+    return f"{lead} **cannot be told apart** from {_listed(arms, unsure)} ({p}).{luck}{often}"
+
+
+def seed_luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
+    """Tells how far what is sure may be luck of the training; empty where nothing is sure."""
+    behind = [place for place in range(len(arms)) if analysis.behind(place)]
+    if not behind:
+        return ""
+    doubtful = [place for place in behind if analysis.seeds_p[place] >= SURE]
+    text = ""
+    if doubtful:
+        text = (
+            f" That is for these seeds: between seeds it varies as much as it differs from {_listed(arms, doubtful)}."
+        )
+    single = [place for place in (analysis.best, *behind) if len(arms[place].columns) == 1]
+    if not single:
+        return text
+    whose = "for each" if len(single) == len(behind) + 1 else f"of {_listed(arms, single)}"
+    return f"{text} With one seed {whose}, the luck of training is not in it."
+
+
+def _listed(arms: Sequence[Arm], places: Sequence[int], bold: bool = False) -> str:
+    """Names two, and how many more there are."""
+    mark = "**" if bold else ""
+    names = [f"{mark}{_plain(arms[place])}{mark}" for place in places[:2]]
+    return " and ".join(names) + (f" and {len(places) - 2} more" if len(places) > 2 else "")
+
+
+def _plain(arm: Arm) -> str:
+    """A name within a sentence, which no star of its own makes bold."""
+    return arm.name.replace("**", "* *")
+
+
+def _p(value: float, arms: int) -> str:
+    pairs = arms * (arms - 1) // 2
+    return f"p {probability(value)}" + (f" after Holm's correction for all {pairs} pairs" if pairs > 1 else "")
