@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import shlex
 import shutil
 import signal
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
+from lungseg.shell_command import shell_command, shell_word
 from lungseg.sweep.executors.queue import jobs_of
 from lungseg.sweep.lead import handled, lead, leaders, workers
 from lungseg.sweep.ledger import Ledger
@@ -147,9 +147,9 @@ def status(folders: Sequence[Path]) -> int:
         _failures(study, rows)
         page = place / "comparison" / "comparison.html"
         if there or led:
-            print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}")
+            print(f"help      {shell_command('lungseg', 'sweep', 'join', place)}")
         elif ledger.over() and page.exists() and not any(row.state == "failed" for row in rows):
-            print(f"page      {shlex.quote(str(page))}")
+            print(f"page      {shell_word(str(page))}")
         else:
             print(f"go on     {command}")
     return 0

@@ -1,6 +1,5 @@
 """What a comparison's page is drawn from: plain data, in the order of the group's runs and cases."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +13,7 @@ from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
 from lungseg.comparison.report import Report, sentence, warnings
 from lungseg.comparison.table import SAID
+from lungseg.shell_command import evaluate_command
 
 NOTE = (
     "Tick a model to see it in the views below. Bold: surely better than all others. Behind the best: paired by case, "
@@ -30,7 +30,7 @@ def run_data(entry: Entry) -> dict[str, Any]:
         "where": path,
         "seed": entry.seed,
         "command": str(manifest.get("command", "")),
-        "judge": str(entry.table.summary.get("command") or shlex.join(["python", "evaluate.py", f"run={path}"])),
+        "judge": str(entry.table.summary.get("command") or evaluate_command(path)),
         "commit": git.get("commit"),
         "dirty": git.get("dirty"),
         "device": manifest.get("device"),

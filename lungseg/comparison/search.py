@@ -1,6 +1,5 @@
 """``search.json``: what a search over settings tried and found, read and checked."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from lungseg.comparison.shape import finite, get, list_of, require
 from lungseg.errors import UserError
+from lungseg.json_file import parse_json, read_plain_file
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")
 FILE = "search.json"
@@ -91,9 +91,8 @@ class Search:
 
 def read_search(path: Path) -> Search:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return _search(content)
-    except (OSError, ValueError, RecursionError) as error:
+        return _search(parse_json(read_plain_file(path)))
+    except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UserError(
             f"{path}: cannot be read as a search ({' '.join(reason.split())}); let the search write it again"

@@ -11,8 +11,10 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
+from lungseg.json_file import parse_json, read_object, read_plain_file
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
+from lungseg.shell_command import shell_command
 from lungseg.sweep.process import finished
 from lungseg.sweep.study import Study, as_study
 
@@ -22,8 +24,8 @@ STOP = "stop"  # a file that asks all workers to stop
 
 def command_of(study: Study, out: Path | None) -> str:
     """What began the study, and goes on with it."""
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items())]
-    return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
+    words: dict[str, str | Path] = {"size": study.size, **study.given, **({"out": out} if out else {})}
+    return shell_command("lungseg", "sweep", study.file, plain=words)
 
 
 def record(study: Study, command: str) -> Study:
@@ -58,7 +60,7 @@ def recorded(folder: Path) -> tuple[Study, str]:
     """The study that works in ``folder``, and the command that began it; paths hold from where that was given."""
     path = folder / FILE
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = parse_json(read_plain_file(path))
         if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
             raise UserError(
                 f"{path}: the study was begun in {content['directory']} as {content['folder']}; move it back"
@@ -69,7 +71,7 @@ def recorded(folder: Path) -> tuple[Study, str]:
         return replace(study, about=content["about"], id=content["id"]), content["command"]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or begin the study anew") from None
 
 
@@ -80,8 +82,8 @@ def ask_to_stop(folder: Path, level: str) -> None:
 
 def asked_to_stop(folder: Path) -> str | None:
     try:
-        level = (folder / STOP).read_text().strip()
-    except OSError:
+        level = read_plain_file(folder / STOP, 100).decode().strip()
+    except (OSError, ValueError):
         return None
     return level if level in ("soon", "now", "kill") else None
 
@@ -91,7 +93,7 @@ def _earlier(path: Path) -> tuple[dict[str, list[str]], str | None]:
     if not path.is_file():
         return {}, None
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = parse_json(read_plain_file(path))
         return {name: shlex.split(command) for name, command in content["trials"].items()}, content.get("id")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or choose another out=FOLDER") from None
@@ -101,8 +103,12 @@ def _require_same_search(path: Path, study: Study) -> None:
     """Trials of different spaces, bases or objectives cannot be told apart afterwards."""
     if study.space is None or not path.is_file():
         return
-    before = json.loads(path.read_text())
-    old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, checked=False)
+    remedy = "restore it, or choose another out=FOLDER"
+    before = read_object(path, remedy)
+    try:
+        old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, checked=False)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path}: is no study as lungseg sweep writes it ({error!a:.80}); {remedy}") from None
     for name, then, now in (
         ("search", old.space and old.space.parameters, study.space.parameters),
         ("base", _fixed(old), _fixed(study)),

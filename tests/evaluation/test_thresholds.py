@@ -72,7 +72,7 @@ def test_a_run_that_cannot_be_written_to_is_judged_all_the_same(tmp_path, monkey
     def refuse(path, text):
         raise UserError(f"{path}: cannot be written: Read-only file system; free space or choose another place")
 
-    monkeypatch.setattr(thresholds, "write_atomically", refuse)
+    monkeypatch.setattr(thresholds, "write_json", refuse)
     assert kept(tmp_path / "thresholds.json", "none", "abc", lambda: {"lung": 0.4}) == {"lung": 0.4}
     monkeypatch.undo()
     kept(tmp_path / "thresholds.json", "none", "abc", lambda: {"lung": 0.4})
