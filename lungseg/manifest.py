@@ -58,6 +58,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
+def manifest_so_far(path: Path) -> dict[str, Any]:
+    """Reads a manifest that may not be there yet; one that is there and cannot be seen is no empty one."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+    return read_manifest(path)
+
+
 def _wrong(path: Path, key: str, value: Any, expected: str) -> UserError:
     return UserError(f"{path}: {key} is {described(value)}; expected {expected}; {REMEDY}")
 

@@ -18,7 +18,7 @@ from lungseg.errors import UserError
 from lungseg.file_lock import locked
 from lungseg.files import write_json
 from lungseg.integrity import require_config_as_written
-from lungseg.manifest import read_manifest
+from lungseg.manifest import manifest_so_far, read_manifest
 from lungseg.shell_command import setting
 
 PACKAGES = [
@@ -106,7 +106,7 @@ class Run:
     def update_manifest(self, **values: Any) -> None:
         """Adds or changes these keys; the others stay, also those that another process writes at the same time."""
         with locked(self.manifest_file):
-            content = self.manifest() if self.manifest_file.exists() else {}
+            content = manifest_so_far(self.manifest_file)
             write_json(self.manifest_file, content | values)
 
 

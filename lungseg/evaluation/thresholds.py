@@ -1,6 +1,7 @@
 """The threshold that the validation cases choose for each region; never the test cases."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def kept(path: Path, how: str, weights: str, make: Callable[[], Thresholds | Non
 
 def _read(path: Path) -> dict[str, Any]:
     """Empty where there is no file."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     content = read_object(path, REMEDY)
     known = {how: entry for how, entry in content.items() if not isinstance(entry, dict) or "weights" in entry}

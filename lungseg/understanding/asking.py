@@ -1,6 +1,7 @@
 """``ask=``: the questions checked before the judging, answered after it."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,7 +89,7 @@ def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], foun
 
 def _earlier(path: Path) -> dict[str, Any]:
     """Returns the answers of earlier calls; what cannot be read is told and written anew."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     try:
         return read_object(path, "the answers in it are left out and written anew")
