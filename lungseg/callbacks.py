@@ -83,7 +83,10 @@ class EpochLoss(Callback):
         return {"total": total.tolist()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.total = torch.tensor(state_dict["total"] if output.rank() == 0 else [0.0, 0.0], dtype=torch.float64)
+        total = [float(value) for value in state_dict["total"]]
+        if len(total) != 2:
+            raise ValueError(f"EpochLoss: {len(total)} totals, expected 2")
+        self.total = torch.tensor(total if output.rank() == 0 else [0.0, 0.0], dtype=torch.float64)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.total = torch.zeros(2, dtype=torch.float64)
@@ -160,7 +163,7 @@ class Throughput(Callback):
         return {"images": self.images, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.images, self.seconds = state_dict["images"], state_dict["seconds"]
+        self.images, self.seconds = int(state_dict["images"]), float(state_dict["seconds"])
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.monotonic()

@@ -4,7 +4,6 @@ import io
 import math
 import pickle
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from lungseg.errors import Stopped, UserError
 from lungseg.files import replaced
 from lungseg.parallel.signals import Signals
 from lungseg.runs import Run
+from lungseg.shell_command import resume_command
 
 DUE = 1  # a checkpoint is; less than any signal that is ours
 
@@ -31,13 +31,15 @@ class AtomicIO(TorchCheckpointIO):
         torch.save(checkpoint, content)
         go_on = "free space, then train again"
         if (target.parent / "last.ckpt").exists():
-            go_on = f"the checkpoint before it is kept: free space, then: python train.py resume={target.parents[1]}"
+            go_on = f"the checkpoint before it is kept: free space, then: {resume_command(target.parents[1])}"
         with replaced(target, go_on) as partial, partial.open("wb") as file:
             file.write(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's tensors and plain values, on the CPU; a file that holds code is refused, never run."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: is no plain file; expected a checkpoint as train.py writes it")
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; the run was stopped before its first epoch ended, train it again")
     try:
@@ -49,13 +51,46 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 "as train.py writes them"
             ) from None
         raise UserError(f"{path}: not a checkpoint or damaged; copy it again or use another") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except Exception:  # torch raises whatever the first wrong byte leads to
         raise UserError(
             f"{path}: truncated or damaged, it cannot be read whole; copy it again or use another"
         ) from None
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"{path}: holds no state_dict; expected a checkpoint as train.py writes it")
+    _require_checkpoint(path, content)
     return content
+
+
+def load_training_state(path: Path, module: torch.nn.Module) -> dict[str, Any]:
+    """Loads a checkpoint from which training can go on: with the state of all that trains, and ``module``'s weights."""
+    content = load_checkpoint(path)
+    for key, kind in (
+        ("global_step", int),
+        ("loops", dict),
+        ("callbacks", dict),
+        ("optimizer_states", list),
+        ("lr_schedulers", list),
+    ):
+        if not isinstance(content.get(key), kind):
+            raise UserError(f"{path}: has no {key}, so training cannot go on from it; restore it or start a new run")
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    if shapes != {name: tuple(value.shape) for name, value in content["state_dict"].items()}:
+        raise UserError(f"{path}: does not fit the net in config.yaml; one of the two was changed: restore it")
+    return content
+
+
+def _require_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Refuses one whose epoch, step or weights are of a wrong kind."""
+    for key in ("epoch", "global_step"):
+        value = content.get(key, 0 if key == "global_step" else None)  # which only training needs
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+            said = "is missing" if key not in content else f"is {value!r:.40}"
+            raise UserError(f"{path}: {key} {said}; expected a whole number, as train.py writes it; restore it")
+    weights = content["state_dict"]
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
+    ):
+        raise UserError(f"{path}: its state_dict holds no weights by name; expected a checkpoint as train.py writes it")
 
 
 class KeepCheckpoints(Checkpoint):
@@ -70,6 +105,7 @@ class KeepCheckpoints(Checkpoint):
         self.best_score, self.best_epoch = -math.inf, -1
         self.pending_plateau: float | None = None
         self.stopping = 0  # the signal's number
+        self.begun = False  # all state is restored, and training has begun
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -80,8 +116,9 @@ class KeepCheckpoints(Checkpoint):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
-        self.pending_plateau = state_dict["pending_plateau"]
+        plateau = state_dict["pending_plateau"]
+        self.best_score, self.best_epoch = float(state_dict["best_score"]), int(state_dict["best_epoch"])
+        self.pending_plateau = None if plateau is None else float(plateau)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A plateau schedule steps after the epoch's checkpoint was written: a resumed run makes up for that step."""
@@ -90,6 +127,7 @@ class KeepCheckpoints(Checkpoint):
                 if isinstance(config.scheduler, ReduceLROnPlateau):
                     config.scheduler.step(self.pending_plateau)
             self.pending_plateau = None
+        self.begun = True
         self.signals.take()
         self.signals.remembered = True
 
@@ -141,7 +179,7 @@ class KeepCheckpoints(Checkpoint):
         self._saved_at = time.monotonic()
 
     def _stop(self, number: int) -> None:
-        raise Stopped(f"stopped, state saved; go on by: python train.py resume={self.run.path}", number)
+        raise Stopped(f"stopped, state saved; go on by: {resume_command(self.run.path)}", number)
 
 
 def _most(trainer: pl.Trainer, value: int) -> int:

@@ -148,7 +148,7 @@ def _sweep_trusted(study: str | None, words: Sequence[str]) -> int:
         return status([Path(word) for word in words])
     if study in ("join", "retrain"):
         key, example = ("slots", "slots=2") if study == "join" else ("seeds", "seeds=3")
-        if not words or "=" in words[0]:
+        if not words or ("=" in words[0] and not Path(words[0]).exists()):
             raise UsageError(
                 f"{study}: the folder of a study is needed, for example lungseg sweep {study} studies/mine"
             )

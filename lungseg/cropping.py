@@ -1,10 +1,9 @@
 """Where the lungs are by the prediction of another run: what ``data.crop=`` cuts images to. Never by a reference."""
 
-import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
+from lungseg.cached_json import read_cached
 from lungseg.data.cache import cache_folder, key
 from lungseg.data.case import Case, checksum
 from lungseg.data.preprocess import Box
@@ -21,6 +21,8 @@ from lungseg.errors import UserError
 from lungseg.experiment import build_preprocessing
 from lungseg.files import write_atomically
 from lungseg.inference import predict
+from lungseg.integrity import CROP, file_hash, require_as_written
+from lungseg.json_file import is_kind
 from lungseg.plural import plural
 from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
@@ -36,6 +38,8 @@ def open_cropper(path: str) -> Run:
     """The run that ``data.crop=`` names; it must have learnt lungs, and not be cropped itself."""
     run = open_run(path, "data.crop")
     cfg = run.config()
+    if run.manifest_file.exists() or run.path.name != CROP:  # the copy within a run is in that run's manifest
+        require_as_written(run.path)
     if "lung" not in cfg.task.regions:
         raise UserError(f"data.crop={path}: a run of task={cfg.task.name}; expected one of task=lung")
     if cfg.data.get("crop"):
@@ -45,10 +49,11 @@ def open_cropper(path: str) -> Run:
 
 def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: bool = True) -> dict[str, Box]:
     """Case id -> rectangle around the lungs; kept, so that the same net and cases are not asked again."""
-    weights = hashlib.sha256(cropper.best.read_bytes()).hexdigest() if cropper.best.is_file() else ""
+    weights = file_hash(cropper.best) if cropper.best.is_file() else ""
     kept = cache_folder() / f"boxes-{key(cases, (), weights)}.json"
-    if kept.is_file():
-        return {id: Box(*values) for id, values in json.loads(kept.read_text()).items()}
+    known = read_cached(kept, lambda content: _boxes(content, cases))
+    if known is not None:
+        return known
     cfg = cropper.config()
     module, _ = rebuild(cropper, cfg)
     log.info("looking for the lungs of %s with %s", plural(len(cases), "case"), cropper.path)
@@ -56,6 +61,19 @@ def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: b
     lung = list(cfg.task.regions).index("lung")
     boxes = {case.id: around(probabilities[lung] > 0.5) for case, _, _, probabilities in found}
     write_atomically(kept, json.dumps({id: astuple(box) for id, box in boxes.items()}))
+    return boxes
+
+
+def _boxes(content: Mapping[str, Sequence[int]], cases: Sequence[Case]) -> dict[str, Box]:
+    """Returns the kept rectangle of each case; ValueError where one is none."""
+    boxes = {case.id: Box(*content[case.id]) for case in cases}
+    for box in boxes.values():
+        if (
+            not all(is_kind(number, int) for number in astuple(box))
+            or min(box.top, box.left) < 0
+            or min(box.height, box.width) < 1
+        ):
+            raise ValueError(f"{astuple(box)} is no rectangle")
     return boxes
 
 
@@ -82,7 +100,7 @@ def _widened(first: int, last: int, end: int) -> tuple[int, int]:
 
 def keep_cropper(cropper: Run, run: Run) -> None:
     """Copy what is needed to crop again into ``run``, which then needs no other directory."""
-    target = Run(run.path / "crop")
+    target = Run(run.path / CROP)
     target.best.parent.mkdir(parents=True)
     for source, copy in ((cropper.config_file, target.config_file), (cropper.best, target.best)):
         shutil.copyfile(source, copy)
@@ -100,7 +118,7 @@ def tell_overlap(cropper: Run, test: Sequence[Case]) -> None:
 
 def cropper_of(run: Run, path: str | None) -> Run | None:
     """The copy within ``run``, else the run that its config names, else None."""
-    inside = run.path / "crop"
+    inside = run.path / CROP
     if path and not inside.is_dir():
         log.info("data.crop=%s is read, as %s says", path, run.config_file)
     return open_cropper(str(inside if inside.is_dir() else Path(path))) if path else None

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import netrc
 import os
+import re
 import secrets
 import threading
 import urllib.error
@@ -13,6 +14,12 @@ from typing import Any, Literal
 from urllib.parse import urlparse
 
 import wandb
+
+from lungseg.errors import UserError
+from lungseg.file_lock import locked
+from lungseg.files import write_atomically
+from lungseg.json_file import read_plain_file
+from lungseg.shell_command import shell_word
 
 log = logging.getLogger("lungseg")
 
@@ -53,7 +60,8 @@ def start(run_dir: Path, *, name: str, project: str, group: str | None, config: 
         wandb.teardown()  # else it holds the run's id
         mode, run = "offline", wandb.init(mode="offline", settings=_settings(), **options)
     if mode == "offline":
-        log.info("W&B is offline; to send this run: wandb sync %s", run_dir / "wandb" / f"offline-run-*-{run.id}")
+        offline = f"{shell_word(str(run_dir / 'wandb'))}/offline-run-*-{run.id}"  # whose stars are the shell's to fill
+        log.info("W&B is offline; to send this run: wandb sync %s", offline)
     run.define_metric("epoch")
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step")
@@ -87,7 +95,7 @@ def _finish(run: wandb.Run) -> None:
 
 
 def _say_sync(run: wandb.Run) -> None:
-    log.info("W&B's server took too long; to send the rest: wandb sync %s", Path(run.dir).parent)
+    log.info("W&B's server took too long; to send the rest: wandb sync %s", shell_word(str(Path(run.dir).parent)))
 
 
 def _settings() -> wandb.Settings:
@@ -110,10 +118,17 @@ def _run_id(run_dir: Path) -> str:
     In a sweep of W&B's own the agent has chosen it.
     """
     file = run_dir / "wandb_id"
-    if not file.is_file():
-        chosen = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
-        file.write_text((chosen or secrets.token_hex(4)) + "\n")
-    return file.read_text().strip()
+    with locked(file):
+        if not file.exists():
+            chosen = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+            write_atomically(file, (chosen or secrets.token_hex(4)) + "\n")
+    try:
+        said = read_plain_file(file, 1000).decode().strip()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read ({error}); remove it, and the run gets a new id at W&B") from None
+    if not re.fullmatch(r"[\w-]{1,128}", said, re.ASCII):
+        raise UserError(f"{file}: holds {said[:40]!a}, which is no run's id; remove it, and the run gets a new one")
+    return said
 
 
 def _server() -> str:

@@ -26,6 +26,8 @@ from lungseg.runs import Run
 
 log = logging.getLogger("lungseg")
 
+BROKEN_STATE = (KeyError, TypeError, AttributeError, ValueError, IndexError)  # what a damaged checkpoint leads to
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -60,6 +62,11 @@ def fit(
     except (Stopped, UserError):
         raise
     except Exception as error:
+        if checkpoint is not None and isinstance(error, BROKEN_STATE) and not _has_begun(fitter):
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise UserError(
+                f"{checkpoint}: training cannot go on from it ({said}); restore it or start a new run"
+            ) from error
         if ranks.line is not None:
             ranks.line.raise_if_lost(seconds=10)
             _explain(error)
@@ -67,6 +74,11 @@ def fit(
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _has_begun(fitter: pl.Trainer) -> bool:
+    """Tells whether all state was restored and training began."""
+    return any(isinstance(one, KeepCheckpoints) and one.begun for one in getattr(fitter, "callbacks", ()))
 
 
 def _explain(error: Exception) -> None:

@@ -17,6 +17,8 @@ from lungseg import loggers, output
 from lungseg.data.case import Case, checksum, fingerprint
 from lungseg.data.read import Mask
 from lungseg.data.spacing import spacings
+from lungseg.data.split import trained_images
+from lungseg.errors import UserError
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.flattery import Flattery
@@ -25,8 +27,9 @@ from lungseg.evaluation.options import TOLERANCES, members, require_sound, toler
 from lungseg.evaluation.scorer import Scorer
 from lungseg.evaluation.table import render
 from lungseg.experiment import plain
+from lungseg.integrity import file_hash, require_as_written
 from lungseg.module import SegmentationModule
-from lungseg.predictor import Ensemble, Predictor, member_of, predictor_of, trained_images
+from lungseg.predictor import Ensemble, Predictor, member_of, predictor_of
 from lungseg.rebuild import rebuild
 from lungseg.runs import Run, open_run
 from lungseg.selection import Selection, select
@@ -56,6 +59,7 @@ def _evaluate(options: DictConfig, overrides: Sequence[str]) -> Judgement:
     require_sound(options, overrides)
     run, *more = [open_run(path) for path in members(options.run)]
     cfg = run.config()
+    require_as_written(run.path)
     module, epoch = rebuild(run, cfg)
     _tell_unfinished(run, cfg, epoch)
     cfg.trainer = resolve({**cfg.trainer, "accelerator": options.accelerator})
@@ -119,10 +123,16 @@ def _tuned(
         return thresholds.choose(predict(selection.val), list(cfg.task.regions))
 
     if not others:
-        weights = hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]
-        return thresholds.kept(run.thresholds_file, tta, weights, choose)
+        weights = file_hash(run.best)[:12]
+        kept = thresholds.kept(run.thresholds_file, tta, weights, choose)
+        if kept is not None and set(kept) != set(cfg.task.regions):
+            named, expected = ", ".join(map(ascii, kept)), ", ".join(cfg.task.regions)
+            raise UserError(
+                f"{run.thresholds_file}: has thresholds of {named}; expected of {expected}; {thresholds.REMEDY}"
+            )
+        return kept
     images = {checksum(case.image) for case in selection.val}
-    if any(images & trained_images(other.run) for other in others):
+    if any(images & trained_images(other.run.splits_file) for other in others):
         log.info("no threshold is chosen for the ensemble: a member was trained on the first run's validation cases")
         return None
     return choose()
@@ -137,7 +147,7 @@ def _how(
     tuned: thresholds.Thresholds | None,
 ) -> How:
     unit, sizes = spacings(selection.cases)
-    mask = load_mean_mask(run.baseline_file).astype(np.float32)
+    mask = load_mean_mask(run.baseline_file, len(cfg.task.regions)).astype(np.float32)
 
     def baseline(case: Case, shape: tuple[int, ...]) -> Mask:
         return predict.how.back(mask, case.id, (shape[0], shape[1])) >= 0.5

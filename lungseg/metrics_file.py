@@ -8,7 +8,8 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lungseg.files import write_atomically
-from lungseg.tables import csv_text, read_table
+from lungseg.metrics_table import read_metrics
+from lungseg.tables import csv_text
 
 
 class MetricsFile(Logger):
@@ -23,8 +24,7 @@ class MetricsFile(Logger):
         self.path = path
         self.rows: list[dict[str, Any]] = []
         if step > 0 and path.is_file():
-            with path.open(newline="") as file:
-                self.rows = [dict(row) for row in read_table(file) if int(row["step"]) < step]
+            self.rows = [row for row in read_metrics(path, ("epoch", "step")) if int(row["step"]) < step]
 
     @property
     def name(self) -> str:

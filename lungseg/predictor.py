@@ -1,6 +1,5 @@
 """A finished run as something that predicts cases; several of them as one."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +11,11 @@ from lungseg.cropping import cropper_of, lung_boxes
 from lungseg.data.case import Case, checksum
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray
-from lungseg.data.split import seen_images
+from lungseg.data.split import seen_images, trained_images
 from lungseg.errors import UserError
 from lungseg.experiment import build_preprocessing
 from lungseg.inference import Predicted, predict
+from lungseg.integrity import require_as_written
 from lungseg.module import SegmentationModule
 from lungseg.plural import plural
 from lungseg.rebuild import rebuild
@@ -85,12 +85,13 @@ def predictor_of(
 def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Predictor:
     """Another run of an ensemble: of the ``first`` one's regions, and honest on the cases of the ``selection``."""
     cfg = run.config()
+    require_as_written(run.path)
     if list(cfg.task.regions) != list(first.task.regions):
         raise UserError(
             f"run: {run.path} is of task={cfg.task.name}, the first run of task={first.task.name}; an ensemble is of "
             "runs of one task"
         )
-    seen = trained_images(run) if selection.is_val else seen_images(run.splits_file)
+    seen = trained_images(run.splits_file) if selection.is_val else seen_images(run.splits_file)
     learnt = [case.id for case in selection.cases if checksum(case.image) in seen]
     if learnt:
         raise UserError(
@@ -101,9 +102,3 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
     module, _ = rebuild(run, cfg)
     cfg.trainer, cfg.data.batch_size = first.trainer, first.data.batch_size
     return predictor_of(run, cfg, module, [*selection.cases, *selection.val], tta)
-
-
-def trained_images(run: Run) -> set[str]:
-    """What its weights were trained on, not only selected; as ``checksum`` says it."""
-    seen_images(run.splits_file)  # says what is wrong with the file
-    return set(json.loads(run.splits_file.read_text())["train"].values())

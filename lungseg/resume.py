@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf
 
 from lungseg.errors import UsageError, UserError
+from lungseg.integrity import require_as_written
+from lungseg.manifest import data_fingerprint
 from lungseg.runs import Run
 from lungseg.saved_config import tell_paths
+from lungseg.shell_command import evaluate_command
 
 MAY_CHANGE = ("data.root", "data.workers", "data.pack")  # where data lies and how it is loaded
 
@@ -14,10 +17,11 @@ MAY_CHANGE = ("data.root", "data.workers", "data.pack")  # where data lies and h
 def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
     """The run's own config; of ``overrides`` only those of ``MAY_CHANGE`` are taken, others refused."""
     cfg = run.config()
+    require_as_written(run.path)
     if run.manifest().get("status") == "finished":
         raise UserError(
-            f"resume={run.path}: this run is finished; judge it again by: python evaluate.py run={run.path}, "
-            "or start a new run to train longer"
+            f"resume={run.path}: this run is finished; start a new run to train longer, or judge it again by: "
+            f"{evaluate_command(run.path)}"
         )
     given = [override.lstrip("+").partition("=")[0] for override in overrides]
     tell_paths(cfg, [key for key in ("data.root", "model.weights") if key not in given], run.config_file)
@@ -35,7 +39,7 @@ def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
 
 def require_same_data(run: Run, found: str) -> None:
     """``found`` is the fingerprint of the data as it is now."""
-    saved = run.manifest()["data_fingerprint"]
+    saved = data_fingerprint(run.manifest(), run.manifest_file)
     if found != saved:
         raise UserError(
             f"resume={run.path}: the data is not what the run began with (fingerprint {found}, expected {saved}); "

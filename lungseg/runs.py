@@ -1,6 +1,5 @@
 """The run directory: written once, found again, read back."""
 
-import json
 import platform
 import shlex
 import subprocess
@@ -14,8 +13,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lungseg.errors import UserError
-from lungseg.files import write_atomically
+from lungseg.file_lock import locked
+from lungseg.files import write_json
+from lungseg.integrity import require_config_as_written
+from lungseg.manifest import manifest_so_far, read_manifest
 from lungseg.saved_config import read_saved_values, require_buildable
+from lungseg.shell_command import setting
 
 PACKAGES = [
     "lungseg",
@@ -82,7 +85,9 @@ class Run:
 
     def config(self) -> DictConfig:
         """Returns what the run was made of, every ``auto`` and interpolation resolved; refuses code of others."""
-        return OmegaConf.create(require_buildable(self.saved_values(), self.config_file))
+        values = require_buildable(self.saved_values(), self.config_file)
+        require_config_as_written(self.path)
+        return OmegaConf.create(values)
 
     def saved_values(self) -> dict[str, Any]:
         """Returns what config.yaml says, as data of which nothing may be built."""
@@ -90,15 +95,13 @@ class Run:
 
     def manifest(self) -> dict[str, Any]:
         """Code, packages, device, data, seed, times."""
-        try:
-            content: dict[str, Any] = json.loads(self.manifest_file.read_text())
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.manifest_file}: cannot be read ({error}); restore it or train again") from None
-        return content
+        return read_manifest(self.manifest_file)
 
     def update_manifest(self, **values: Any) -> None:
-        content = self.manifest() if self.manifest_file.exists() else {}
-        write_atomically(self.manifest_file, json.dumps(content | values, indent=1) + "\n")
+        """Adds or changes these keys; the others stay, also those that another process writes at the same time."""
+        with locked(self.manifest_file):
+            content = manifest_so_far(self.manifest_file)
+            write_json(self.manifest_file, content | values)
 
 
 def create_run(path: str | None, name: str) -> Run:
@@ -120,7 +123,9 @@ def create_run(path: str | None, name: str) -> Run:
                 f"run_dir={directory}: cannot be made ({error.strerror}); choose another run_dir=..."
             ) from None
         return Run(directory)
-    raise UserError(f"run_dir={path}: exists already; go on with it by resume={path}, or choose another run_dir=...")
+    raise UserError(
+        f"run_dir={path}: exists already; go on with it by {setting('resume', path)}, or choose another run_dir=..."
+    )
 
 
 def open_run(path: str, key: str = "run") -> Run:
@@ -128,13 +133,13 @@ def open_run(path: str, key: str = "run") -> Run:
     run = Run(Path(path))
     if run.path.is_file():
         above = next((folder for folder in run.path.parents if (folder / "config.yaml").is_file()), None)
-        hint = f", here {key}={above}" if above else ""
+        hint = f", here {setting(key, above)}" if above else ""
         raise UserError(f"{key}={path}: is a file; expected a run directory, as train.py prints it at its end{hint}")
     if not run.path.is_dir():
         raise UserError(f"{key}={path}: no such directory; expected a run directory, as train.py prints it at its end")
     if not run.config_file.is_file():
         inner = sorted(run.path.glob("*/config.yaml"))
-        hint = f", for example {key}={inner[-1].parent}" if inner else ""
+        hint = f", for example {setting(key, inner[-1].parent)}" if inner else ""
         raise UserError(
             f"{key}={path}: holds no config.yaml, so it is no run directory; give one that train.py made{hint}"
         )

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from lungseg.data.case import Case, checksum, fingerprint
 from lungseg.data.split import load_splits, require_regions, seen_ids, seen_images
 from lungseg.errors import UserError
+from lungseg.manifest import data_fingerprint
 from lungseg.plural import plural
 from lungseg.runs import Run
 from lungseg.saved_config import tell_paths
@@ -48,7 +49,7 @@ def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
         tell_paths(cfg, ["data.root"], run.config_file)
     cases = build_cases(cfg.data)
     found = fingerprint(cases)
-    if found == run.manifest()["data_fingerprint"]:
+    if found == data_fingerprint(run.manifest(), run.manifest_file):
         if split == "all":
             raise UserError("split=all: this is the data that the run was trained on; expected test or val")
         split = split or "test"

@@ -1,7 +1,6 @@
 """One experiment from its config to its tested best weights."""
 
 import contextlib
-import hashlib
 import logging
 import shutil
 import time
@@ -12,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from lungseg import loggers, output, trainer
-from lungseg.checkpoints import load_checkpoint
+from lungseg.checkpoints import load_checkpoint, load_training_state
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData
@@ -22,8 +21,10 @@ from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_data, build_module, plain, resolved
 from lungseg.files import write_atomically
 from lungseg.fitting import build_trainer, fit
+from lungseg.integrity import MADE_ONCE, WEIGHTS, file_hash, hashes
 from lungseg.judging import judge_run
 from lungseg.latency import milliseconds
+from lungseg.manifest import FORMAT
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
 from lungseg.parallel import cluster, restart
@@ -34,6 +35,7 @@ from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 from lungseg.saved_config import own_modules
 from lungseg.selection import Selection
+from lungseg.shell_command import evaluate_command, resume_command
 from lungseg.source import build_cases, build_splits
 from lungseg.trust import trusting
 
@@ -98,6 +100,8 @@ def _new_run(cfg: DictConfig, found: str, splits: Splits, data: SegmentationData
         _describe(run, cfg, found, splits, data)
         if cropper is not None:
             keep_cropper(cropper, run)
+        run.update_manifest(sha256=hashes(run.path, MADE_ONCE))
+        if cropper is not None:
             tell_overlap(cropper, splits["test"])
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
@@ -114,7 +118,8 @@ def _describe(run: Run, cfg: DictConfig, found: str, splits: Splits, data: Segme
         **environment(trainer.device_name(cfg.trainer)),
         seed=cfg.seed,
         data_fingerprint=found,
-        split={"seed": cfg.data.split_seed, "sha256": hashlib.sha256(run.splits_file.read_bytes()).hexdigest()},
+        format=FORMAT,
+        split={"seed": cfg.data.split_seed, "sha256": file_hash(run.splits_file)},
         cases={name: len(side) for name, side in splits.items()},
     )
 
@@ -130,7 +135,7 @@ def _fit(
 ) -> list[Logger]:
     """The loggers, for what is still to come."""
     checkpoint = run.last if run.last.exists() else None
-    step = load_checkpoint(checkpoint)["global_step"] if checkpoint else 0
+    step = load_training_state(checkpoint, module)["global_step"] if checkpoint else 0
     try:
         writers = [
             MetricsFile(run.metrics_file, step),
@@ -142,6 +147,7 @@ def _fit(
             shutil.rmtree(run.path)
         raise
     if checkpoint is not None:
+        _expect_new_weights(run)
         log.info("going on from %s", checkpoint)
     _announce(cfg, run, module, data)
     try:
@@ -153,14 +159,19 @@ def _fit(
         if isinstance(error, Stopped):
             said = restart.stopped(str(error), error.signal, further=fitter.global_step > step)
         elif isinstance(error, RankLost) and run.last.exists():
-            said = RankLost(
-                f"{error}; go on from what was saved by: python train.py resume={run.path}", error.exit_code
-            )
+            said = RankLost(f"{error}; go on from what was saved by: {resume_command(run.path)}", error.exit_code)
         status = "stopped" if isinstance(said, Stopped) else "pruned" if isinstance(said, Pruned) else "failed"
         with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
             run.update_manifest(status=status, reason=str(said))
         raise said from None
     return writers
+
+
+def _expect_new_weights(run: Run) -> None:
+    """Takes the hash of the best weights out of the manifest: training that goes on may find better ones."""
+    known = run.manifest().get("sha256", {})
+    if WEIGHTS in known:
+        run.update_manifest(sha256={name: value for name, value in known.items() if name != WEIGHTS})
 
 
 def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> None:
@@ -187,6 +198,7 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
 
 
 def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, writers: Sequence[Logger]) -> None:
+    run.update_manifest(sha256={**run.manifest().get("sha256", {}), **hashes(run.path, [WEIGHTS])})
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
     chosen = trainer.device(cfg.trainer)
@@ -198,7 +210,7 @@ def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits,
     try:
         judge_run(run, cfg, module, selection, best["epoch"], writers=writers)
     except Interrupted as error:
-        said = f"training is finished, its test was stopped; do it by: python evaluate.py run={run.path}"
+        said = f"training is finished, its test was stopped; do it by: {evaluate_command(run.path)}"
         raise restart.stopped(said, error.number) from None
     finally:
         loggers.finish(writers)

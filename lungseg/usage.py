@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.config import CONF, compose, options, suggestion
+from lungseg.shell_command import hydra_quoted, shell_word
 
 EXPECTED = {  # what OmegaConf says -> what it means
     r"could not be converted to Float": "expected a number",
@@ -48,7 +49,8 @@ def _unreadable(override: str) -> str:
     key, sign, value = override.partition("=")
     if not sign:
         return f"{override}: expected KEY=VALUE, for example run=runs/my_run"
-    return f"""{key}: the value {value} cannot be read; put it into two pairs of quotes: '{key}="{value}"'"""
+    quoted = shell_word(f"{key}={hydra_quoted(value)}")
+    return f"{key}: the value {value} cannot be read; put it into two pairs of quotes: {quoted}"
 
 
 def _expected(text: str) -> str:

@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 
+from helpers import fill_the_disk
 from lungseg.checkpoints import AtomicIO, load_checkpoint
 from lungseg.errors import UserError
 
@@ -55,10 +56,10 @@ def test_a_missing_checkpoint_and_one_without_weights(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
-def test_a_full_disk_keeps_the_older_checkpoint_and_leaves_nothing_half_written(tmp_path):
+def test_a_full_disk_keeps_the_older_checkpoint_and_leaves_nothing_half_written(tmp_path, monkeypatch):
     target = tmp_path / "run" / "checkpoints" / "last.ckpt"
     AtomicIO().save_checkpoint(GOOD, target)
-    target.with_name(".partial-last.ckpt").symlink_to("/dev/full")
+    fill_the_disk(monkeypatch)
     with pytest.raises(UserError, match=r"last\.ckpt: cannot be written: the disk is full; .* resume=.*run"):
         AtomicIO().save_checkpoint(GOOD | {"epoch": 4}, target)
     assert [path.name for path in target.parent.iterdir()] == ["last.ckpt"]
@@ -66,10 +67,10 @@ def test_a_full_disk_keeps_the_older_checkpoint_and_leaves_nothing_half_written(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
-def test_a_disk_that_is_full_from_the_first_promises_no_checkpoint(tmp_path):
+def test_a_disk_that_is_full_from_the_first_promises_no_checkpoint(tmp_path, monkeypatch):
     target = tmp_path / "run" / "checkpoints" / "best.ckpt"
     target.parent.mkdir(parents=True)
-    target.with_name(".partial-best.ckpt").symlink_to("/dev/full")
+    fill_the_disk(monkeypatch)
     with pytest.raises(UserError, match="the disk is full; free space, then train again"):
         AtomicIO().save_checkpoint(GOOD, target)
     assert list(target.parent.iterdir()) == []

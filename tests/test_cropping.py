@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from helpers import vouch
 from lungseg.config import compose
 from lungseg.cropping import around
 from lungseg.data.preprocess import Box
@@ -79,5 +80,6 @@ def test_a_run_is_judged_by_the_preprocessing_in_its_config(lungs, tmp_path):
         changed = OmegaConf.create(whole)
         changed.data[key] = value
         run.config_file.write_text(OmegaConf.to_yaml(changed))
+        vouch(run.path)
         tables.add((evaluate(compose([f"run={run.path}"], "evaluate")).directory / "cases.csv").read_text())
     assert len(tables) == 4

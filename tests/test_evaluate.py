@@ -13,7 +13,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from sklearn.metrics import f1_score
 
-from helpers import run_warm, write_png
+from helpers import run_warm, vouch, write_png
 from lungseg.config import compose
 from lungseg.data.sources import folder, phantom
 from lungseg.errors import UsageError, UserError
@@ -143,6 +143,7 @@ def test_a_run_from_before_there_were_thresholds_and_pictures_is_judged_again(co
     for key in ("crop", "overfit"):
         old.data.pop(key)
     run.config_file.write_text(OmegaConf.to_yaml(old))
+    vouch(run.path)
     judged(run)
     assert (folder / "cases.csv").read_text() == table
     assert run.thresholds_file.is_file()
@@ -382,6 +383,7 @@ def test_a_member_trained_on_the_validation_cases_leaves_no_threshold(runs, copi
     moved = dict(list(splits["val"].items())[:1])
     splits["train"] |= moved
     other.splits_file.write_text(json.dumps(splits))
+    vouch(other.path)
     found = judged(several(runs / "lung0", other.path), f"out={tmp_path / 'out'}")
     assert found.summary["thresholds_from_validation"] is None
     assert "a member was trained on the first run's validation cases" in capsys.readouterr().out
@@ -447,6 +449,7 @@ def test_a_member_that_was_trained_on_the_judged_cases_is_refused(runs, copied):
     splits = json.loads(other.splits_file.read_text())
     splits["train"] |= splits["test"]
     other.splits_file.write_text(json.dumps(splits))
+    vouch(other.path)
     number = len(splits["test"])
     with pytest.raises(UserError, match=rf"was trained or selected on {number} of the {number} cases that are judged"):
         judged(several(runs / "lung0", other.path))

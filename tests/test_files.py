@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from helpers import fill_the_disk
 from lungseg import output
 from lungseg.callbacks import draw_curves
 from lungseg.errors import UserError
@@ -34,11 +35,11 @@ WRITERS = {
 
 @full
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_full_disk_is_one_line_and_keeps_the_file_as_it_was(tmp_path, name):
+def test_a_full_disk_is_one_line_and_keeps_the_file_as_it_was(tmp_path, monkeypatch, name):
     path = tmp_path / name
     WRITERS[name](path)
     before = path.read_bytes()
-    (tmp_path / f".partial-{name}").symlink_to("/dev/full")
+    fill_the_disk(monkeypatch)
     with pytest.raises(UserError, match=f"{name}: cannot be written: the disk is full; free space") as caught:
         WRITERS[name](path)
     assert len(str(caught.value).splitlines()) == 1

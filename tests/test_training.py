@@ -188,7 +188,7 @@ def test_ctrl_c_is_130_and_a_second_one_stops_at_once(tmp_path, stop_at):
 
 
 def test_resume_refuses_what_would_make_another_run(finished, tmp_path, stop_at):
-    with pytest.raises(UserError, match="this run is finished; judge it again by"):
+    with pytest.raises(UserError, match="this run is finished; start a new run to train longer, or judge it again by"):
         resume(finished.path)
     stop_at(2)
     with pytest.raises(Stopped):

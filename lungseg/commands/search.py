@@ -1,14 +1,14 @@
 """What a search has found: its best as an experiment, trained again with other seeds, and the data of its figures."""
 
 import dataclasses
-import json
 import logging
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from lungseg.comparison.summary import read_summary
+from lungseg.shell_command import shell_command
 from lungseg.sweep.best import front, plain_words, write_experiment, write_search
 from lungseg.sweep.lead import lead
 from lungseg.sweep.ledger import Ledger
@@ -18,7 +18,6 @@ from lungseg.sweep.record import record, recorded
 from lungseg.sweep.row import Row
 from lungseg.sweep.settings import OF_SEARCH, Settings
 from lungseg.sweep.study import Reading, Study, as_study
-from lungseg.trust import trust_words
 
 log = logging.getLogger("lungseg")
 
@@ -47,10 +46,10 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
             log.info("\nfront     %s: none is better in both %s", ", ".join(row.name for row in best), names)
         by = f" by {study.objectives[0].name}" if len(study.objectives) == 2 else ""
         log.info("%sbest%s      %s: %s", "" if by else "\n", by, best[0].name, said)
-        log.info("train it  python train.py --config-dir %s experiment=best", shlex.quote(str(path.parents[1])))
+        log.info("train it  %s", shell_command("python", "train.py", "--config-dir", path.parents[1],
+                                          settings={"experiment": "best"}))  # fmt: skip
         retrained = _retrained(study, best[0], words, seeds) if seeds else None
-    again_by = ["lungseg", "sweep", "retrain", str(study.folder), "seeds=3", *trust_words()]
-    command = shlex.join(again_by) if best else None
+    command = shell_command("lungseg", "sweep", "retrain", study.folder, plain={"seeds": "3"}) if best else None
     written = write_search(study, ledger, rows, retrained or _earlier(study, best), command)
     repeated = [folder] if (folder := _folder(study, best)).is_dir() else []
     shown = best[1:] if repeated else best  # a test between a run and its own repetition would compare luck with luck
@@ -68,7 +67,7 @@ def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> di
     again = as_study(content, study.file, "full", {}, _folder(study, [best]), Reading(study.typed, composed=True))
     log.info("")
     with alone(again.folder):
-        command = shlex.join(["lungseg", "sweep", "retrain", str(study.folder), f"seeds={seeds}", *trust_words()])
+        command = shell_command("lungseg", "sweep", "retrain", study.folder, plain={"seeds": str(seeds)})
         again = record(again, command)
         lead(again, command)
     return _scores(study, best, again)
@@ -92,7 +91,7 @@ def _on_test(run_dir: Path, name: str) -> float | None:
     """The objective's namesake on the run's own test, a mean over its regions; None where it has none."""
     region, _, metric = name.removeprefix("val/").rpartition("/")
     for path in sorted((run_dir / "evaluation").glob("*-test/summary.json")):
-        results = json.loads(path.read_text())["results"]["model"]
+        results = read_summary(path)["results"].get("model", {})
         values = [scores.get(metric) for one, scores in results.items() if region in ("", one)]
         return mean(values) if values and all(isinstance(value, int | float) for value in values) else None
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lungseg.data.split import save_splits, split_cases
+from lungseg.shell_command import shell_command
 from lungseg.source import build_cases
 from lungseg.tables import aligned
 
@@ -28,6 +29,6 @@ def split(data: DictConfig, out: Path) -> int:
             classes = [str(sum(case.label == label for case in side)) for label in rows[0][4:]]
             rows.append([str(path), name, str(len(side)), str(len({case.patient for case in side})), *classes])
     log.info("%s\n", "\n".join(aligned(rows)))
-    root = f" data.root={data.root}" if "root" in data else ""
-    log.info("train on one: python train.py data=%s%s data.splits=%s", data.name, root, names[0][0])
+    settings = {"data": data.name, **({"data.root": data.root} if "root" in data else {}), "data.splits": names[0][0]}
+    log.info("train on one: %s", shell_command("python", "train.py", settings=settings))
     return 0

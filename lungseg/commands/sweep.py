@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shlex
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from lungseg.errors import UserError
 from lungseg.plural import plural
 from lungseg.printable import one_line, print_error
+from lungseg.shell_command import shell_command, shell_word
 from lungseg.sweep.continuation import command_of
 from lungseg.sweep.executors.queue import jobs_of
 from lungseg.sweep.file_values import typed_modules
@@ -24,7 +24,7 @@ from lungseg.sweep.process import Stop, alone
 from lungseg.sweep.record import record, recorded
 from lungseg.sweep.row import Row
 from lungseg.sweep.study import Study, read_study
-from lungseg.trust import trust_words, trusting
+from lungseg.trust import trusting
 
 log = logging.getLogger("lungseg")
 
@@ -166,9 +166,9 @@ def status(folders: Sequence[Path]) -> int:
         _failures(study, rows)
         page = place / "comparison" / "comparison.html"
         if there or led:
-            print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place), *trust_words()])}")
+            print(f"help      {shell_command('lungseg', 'sweep', 'join', place)}")
         elif ledger.over() and (here / page).exists() and not any(row.state == "failed" for row in rows):
-            print(f"page      {shlex.quote(str(page))}")
+            print(f"page      {shell_word(str(page))}")
         else:
             print(f"go on     {one_line(command)}")
     return 0

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import io
 import logging
 import zlib
 from collections.abc import Iterator, Sequence
@@ -11,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from lungseg.comparison.report import Report
+from lungseg.errors import UserError
 from lungseg.evaluation.pictures import Pictures
+from lungseg.shell_command import evaluate_command
 from lungseg.tables import read_table
 
 log = logging.getLogger("lungseg")
@@ -28,8 +28,8 @@ def album(report: Report, budget: float, show: bool = True) -> dict[int, str]:
     archives = [entry.folder / "pictures.zip" for entry in report.group.entries]
     gone = [path for path in archives if not path.is_file()]
     if gone:
-        log.info("no case is shown: %s is missing; judge the run again: python evaluate.py run=%s", gone[0],
-                 gone[0].parents[2])  # fmt: skip
+        log.info("no case is shown: %s is missing; judge the run again: %s", gone[0],
+                 evaluate_command(gone[0].parents[2]))  # fmt: skip
         return {}
     rows = [_rows_in_file(entry.folder, report.group.table.id) for entry in report.group.entries]
     found: dict[int, str] = {}
@@ -83,12 +83,15 @@ def _rows_in_file(folder: Path, ids: Sequence[str]) -> list[int]:
 
 def _one(pictures: Sequence[Pictures], rows: Sequence[int], regions: Sequence[str]) -> str:
     """Base 64 of the JPEG, a bar, base 64 of the deflated bits: the reference's regions, then each run's."""
-    jpeg = pictures[0].jpeg(rows[0])
-    with Image.open(io.BytesIO(jpeg)) as file:
-        shape = (file.height, file.width)
-    masks = [pictures[0].mask("reference", region, rows[0], shape) for region in regions]
+    masks = [pictures[0].mask("reference", region, rows[0]) for region in regions]
     for archive, row in zip(pictures, rows, strict=True):
-        masks += [archive.mask("prediction", region, row, shape) for region in regions]
+        if archive.shape(row) != pictures[0].shape(rows[0]):
+            raise UserError(
+                f"{archive.path} and {pictures[0].path} show the same case in different sizes; judge both runs again: "
+                f"{archive.again} and {pictures[0].again}"
+            )
+        masks += [archive.mask("prediction", region, row) for region in regions]
+    jpeg = pictures[0].jpeg(rows[0])
     bits = b"".join(np.packbits(mask).tobytes() for mask in masks)
     return f"{text(jpeg)}|{text(zlib.compress(bits, 6))}"
 

@@ -1,6 +1,5 @@
 """One judged run as it enters a comparison."""
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any
 from lungseg.comparison.table import CaseTable, read_cases
 from lungseg.config import transfer
 from lungseg.errors import UserError
+from lungseg.integrity import require_splits_as_written
+from lungseg.metrics_table import read_metrics
 from lungseg.runs import Run
 
 SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack")
@@ -85,13 +86,12 @@ class Entry:
         """Of metrics.csv: name -> (epoch, value); nothing where the file is gone."""
         found: dict[str, list[tuple[int, float]]] = {name: [] for name in CURVES}
         try:
-            with self.run.metrics_file.open(newline="") as file:
-                for row in csv.DictReader(file):
-                    for name, points in found.items():
-                        value = float(row.get(name) or "nan")
-                        if math.isfinite(value):
-                            points.append((int(row["epoch"]), value))
-        except (OSError, ValueError, KeyError, TypeError, csv.Error):
+            for row in read_metrics(self.run.metrics_file):
+                for name, points in found.items():
+                    value = float(row.get(name) or "nan")
+                    if math.isfinite(value):
+                        points.append((int(row["epoch"]), value))
+        except UserError:
             return {}
         return {name: points for name, points in found.items() if points}
 
@@ -107,14 +107,9 @@ def read_entry(folder: Path, tuned: bool = False) -> Entry:
         raise UserError(
             f"{run.splits_file}: is missing, and without it nobody knows what the run was trained on; restore it"
         )
-    return Entry(run, folder, read_cases(folder, tuned), flat(run.saved_values()), read_manifest(run))
-
-
-def read_manifest(run: Run) -> dict[str, Any]:
-    content = run.manifest()
-    if not isinstance(content, dict):
-        raise UserError(f"{run.manifest_file}: is no manifest; restore it or train again")
-    return content
+    manifest = run.manifest()
+    require_splits_as_written(run.path, manifest)
+    return Entry(run, folder, read_cases(folder, tuned), flat(run.saved_values()), manifest)
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:

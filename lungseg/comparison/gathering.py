@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lungseg.comparison.entry import Entry, flat, read_entry, read_manifest
+from lungseg.comparison.entry import Entry, flat, read_entry
 from lungseg.errors import UserError
 from lungseg.runs import Run
+from lungseg.shell_command import evaluate_command, resume_command
 
 log = logging.getLogger("lungseg")
 
@@ -83,13 +84,25 @@ def _of_run(run: Run, wanted: Wanted) -> Entry:
     for needed in (run.config_file, run.manifest_file, run.splits_file):
         if not needed.is_file():
             raise UserError(f"{run.path}: {needed.name} is missing: begun and not finished, or deleted half-way")
-    name = wanted.evaluation or f"{flat(run.saved_values()).get('data.name')}-test"
+    name = wanted.evaluation or f"{_data_name(run)}-test"
     folder = run.path / "evaluation" / name
     if (folder / "cases.csv").is_file():
         return read_entry(folder, wanted.tuned)
-    status = read_manifest(run).get("status")
+    status = run.manifest().get("status")
     if status != "finished" and wanted.evaluation is None:
-        raise UserError(f"{run.path}: is not finished ({status}); go on with it: python train.py resume={run.path}")
+        raise UserError(f"{run.path}: is not finished ({status}); go on with it: {resume_command(run.path)}")
     there = sorted(path.parent.name for path in run.path.glob("evaluation/*/cases.csv"))
     has = f"it has {', '.join(there)}" if there else "it has none"
-    raise UserError(f"{run.path}: was not judged as {name} ({has}); judge it: python evaluate.py run={run.path}")
+    raise UserError(f"{run.path}: was not judged as {name} ({has}); judge it: {evaluate_command(run.path)}")
+
+
+def _data_name(run: Run) -> str:
+    """Returns what the run's data set is called, by which its own test is found."""
+    name = flat(run.config()).get("data.name")
+    if not isinstance(name, str) or not name:
+        has = "nothing" if name is None else repr(name)[:40]
+        raise UserError(
+            f"{run.config_file}: data.name is {has}; expected the name of a data set, by which the run's own test is "
+            "found; restore it, or name the judgement that is to be compared by evaluation=NAME"
+        )
+    return name

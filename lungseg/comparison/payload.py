@@ -1,6 +1,5 @@
 """What a comparison's page is drawn from: plain data, in the order of the group's runs and cases."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +16,7 @@ from lungseg.comparison.table import SAID, weight_of
 from lungseg.comparison.verdict import sentence
 from lungseg.plural import plural
 from lungseg.printable import one_line
+from lungseg.shell_command import evaluate_command
 from lungseg.statistics.cases import ENOUGH, Weight
 from lungseg.statistics.caution import few_patients
 
@@ -36,7 +36,7 @@ def run_data(entry: Entry) -> dict[str, Any]:
         "seed": entry.seed,
         "command": one_line(manifest.get("command", "")),
         "judged": one_line(entry.table.summary.get("command") or ""),
-        "judge": shlex.join(["python", "evaluate.py", f"run={path}"]),
+        "judge": evaluate_command(path),
         "commit": git.get("commit"),
         "dirty": git.get("dirty"),
         "device": manifest.get("device"),

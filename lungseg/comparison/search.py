@@ -1,7 +1,5 @@
 """``search.json``: what a search over settings tried and found, read and checked."""
 
-import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 
 from lungseg.comparison.shape import finite, get, list_of, require
 from lungseg.errors import UserError
+from lungseg.json_file import parse_json, read_plain_file
 from lungseg.plural import plural
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")
@@ -93,10 +92,9 @@ class Search:
 
 def read_search(path: Path) -> Search:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = _search(content)
+        found = _search(parse_json(read_plain_file(path)))
         return replace(found, retrain=_retraining(path) if found.retrain else None)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise UserError(
             f"{path}: cannot be read as a search ({' '.join(reason.split())}); let the search write it again"
@@ -105,7 +103,7 @@ def read_search(path: Path) -> Search:
 
 def _retraining(path: Path) -> str:
     """The command that trains the best again; the one that the file holds may be anybody's."""
-    return shlex.join(["lungseg", "sweep", "retrain", str(path.parent), "seeds=3"])
+    return shell_command("lungseg", "sweep", "retrain", path.parent, plain={"seeds": "3"})
 
 
 def _search(content: Any) -> Search:

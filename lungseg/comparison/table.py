@@ -1,7 +1,7 @@
 """A table of cases read back: numbers by region and metric, checked against the summary beside it."""
 
 import csv
-import json
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.comparison.summary import read_summary
 from lungseg.errors import UserError
+from lungseg.json_file import read_plain_file
 from lungseg.plural import plural
-from lungseg.statistics.cases import WEIGHTS, Weight, weighted_mean
+from lungseg.shell_command import evaluate_command
+from lungseg.statistics.cases import Weight, weighted_mean
 from lungseg.tables import read_table
 
 NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
 NEEDED = ("dice", "reference_area", "predicted_area")
 SAID = {"false_alarm": "false_alarm_rate"}  # what a summary calls the mean of a column, where it is not its name
+LARGEST = 2**28  # bytes of a table
 
 Column = NDArray[np.float64]
 
@@ -60,7 +64,7 @@ class CaseTable:
 
 def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
     """``folder`` is one judgement's; ``tuned``: at the thresholds that the validation cases chose."""
-    summary = _summary(folder / "summary.json")
+    summary = read_summary(folder / "summary.json")
     path = folder / ("cases-tuned.csv" if tuned else "cases.csv")
     rows = _rows(path, summary)
     numbers = {}
@@ -79,32 +83,17 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
     return table
 
 
-def _summary(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
-    kinds = {"regions": list, "results": dict, "task": str, "data": str, "split": str, "cases": int}
-    for key, kind in kinds.items():
-        if not isinstance(content, dict) or not isinstance(content.get(key), kind) or not content[key]:
-            raise UserError(f"{path}: has no {key} as evaluate.py writes it; {_again(path.parent)}")
-    if weight_of(content) not in WEIGHTS:
-        found = f"weight={content['weight']!r}; expected {' or '.join(WEIGHTS)}"
-        raise UserError(f"{path}: has {found}; {_again(path.parent)}")
-    return content
-
-
 def weight_of(summary: Mapping[str, Any]) -> Weight:
-    """Whose means a summary holds; one of an earlier version has no word of it, and those over images."""
+    """Returns whose means a summary holds; one of an earlier version has no word of it, and those over images."""
     weight: Weight = summary.get("weight", "images")
     return weight
 
 
 def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = read_table(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_plain_file(path, LARGEST).decode()
+        rows = read_table(io.StringIO(text, newline=""))
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
     if not rows or any(name not in rows[0] for name in ("id", "patient", "class", "image", "image_area")):
         raise UserError(f"{path}: is no table of cases; {_again(path.parent)}")
@@ -203,4 +192,4 @@ def _told(mean: object) -> str:
 
 
 def _again(folder: Path) -> str:
-    return f"judge the run again: python evaluate.py run={folder.parent.parent}"
+    return f"judge the run again: {evaluate_command(folder.parent.parent)}"

@@ -9,7 +9,6 @@ import fcntl
 import logging
 import os
 import re
-import shlex
 import shutil
 import signal
 import sys
@@ -22,6 +21,7 @@ from lungseg.data import catalogue
 from lungseg.data.catalogue import Dataset
 from lungseg.data.unpack import amount, require_room, unpack, writing
 from lungseg.errors import Stopped, UserError
+from lungseg.shell_command import shell_command, shell_word
 
 log = logging.getLogger("lungseg")
 
@@ -66,14 +66,14 @@ def get(name: str, into: Path) -> list[str]:
 
 def by_hand(dataset: Dataset, into: Path) -> str:
     """The steps of a person without client or key."""
-    again = f"lungseg data get {dataset.name} {shlex.quote(f'into={into}')}"
-    folder, place = (shlex.quote(str(path)) for path in (into / FOLDER, into / FOLDER / dataset.archive))
+    again = shell_command("lungseg", "data", "get", dataset.name, plain={"into": into})
+    folder, place = (shell_word(str(path)) for path in (into / FOLDER, into / FOLDER / dataset.archive))
     return f"""To get {dataset.name} by hand:
   1. open {dataset.url}, sign in, read the licence and the terms
   2. press Download and choose the zip of the whole data set (about {amount(dataset.size)})
   3. put it in its place:    mkdir -p {folder} && mv ~/Downloads/archive.zip {place}
   4. unpack and count it:    {again}
-     or, for 3 and 4:        unzip -n ~/Downloads/archive.zip -d {shlex.quote(str(into))}
+     or, for 3 and 4:        unzip -n ~/Downloads/archive.zip -d {shell_word(str(into))}
   5. look at what it holds:  {_check(dataset, into)}
 To have it downloaded instead:
   1. pip install kaggle
@@ -196,4 +196,4 @@ def _verified(dataset: Dataset, into: Path, archive: Path) -> list[str]:
 
 
 def _check(dataset: Dataset, into: Path) -> str:
-    return f"lungseg data check {dataset.name} {shlex.quote(f'root={into}')}"
+    return shell_command("lungseg", "data", "check", dataset.name, settings={"root": into})

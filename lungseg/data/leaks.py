@@ -2,13 +2,14 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
+from lungseg.cached_json import read_cached
 from lungseg.cores import cores
 from lungseg.data import nifti
 from lungseg.data.cache import cache_folder, key
@@ -19,6 +20,7 @@ from lungseg.data.shortcuts import Traits, traits
 from lungseg.data.split import Splits
 from lungseg.data.twins import Descriptor, describe, find_twins
 from lungseg.files import write_atomically
+from lungseg.json_file import is_kind
 
 log = logging.getLogger("lungseg")
 
@@ -39,13 +41,20 @@ def find_pairs(cases: Sequence[Case], descriptors: Sequence[Descriptor] | None =
     """All pairs of twins, the surest first; kept, so that the same files are read but once."""
     by_id = {case.id: case for case in cases}
     kept = cache_folder() / f"twins-{key(cases, (), VERSION)}.json"
-    if kept.is_file():
-        rows = json.loads(kept.read_text())
-        return [Pair(by_id[one], by_id[other], kind, likeness) for one, other, kind, likeness in rows]
+    known = read_cached(kept, lambda rows: [_pair(by_id, *row) for row in rows])
+    if known is not None:
+        return known
     twins = find_twins([look.descriptor for look in look_at(cases, show)] if descriptors is None else descriptors)
     pairs = [Pair(cases[twin.first], cases[twin.second], twin.kind, round(twin.likeness, 4)) for twin in twins]
     write_atomically(kept, json.dumps([(p.first.id, p.second.id, p.kind, p.likeness) for p in pairs]))
     return pairs
+
+
+def _pair(by_id: Mapping[str, Case], first: str, second: str, kind: str, likeness: float) -> Pair:
+    """Returns a pair as it was kept; ValueError where that is damaged."""
+    if not isinstance(kind, str) or not is_kind(likeness, float):
+        raise ValueError(f"{first!a} and {second!a} are no pair")
+    return Pair(by_id[first], by_id[second], kind, likeness)
 
 
 @dataclass(frozen=True, slots=True)

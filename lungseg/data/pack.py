@@ -23,6 +23,7 @@ from lungseg.data.case import Case
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
+from lungseg.json_file import parse_json, read_plain_file
 from lungseg.plural import plural
 
 log = logging.getLogger("lungseg")
@@ -56,7 +57,7 @@ def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing,
     folder = cache_folder() / key(cases, regions, VERSION, how.size, how.clahe, how.aspect, boxes)
     with _alone(folder):
         if folder.is_dir():
-            with contextlib.suppress(OSError, ValueError, KeyError):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, EOFError):
                 return _checked(_map(folder), len(cases))
             log.info("the pack %s is damaged and is made again", folder)
             shutil.rmtree(folder)
@@ -113,19 +114,21 @@ def _reserve(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> Any:
 
 
 def _map(folder: Path) -> Pack:
-    ids: list[str] = json.loads((folder / "cases.json").read_text())
+    ids = parse_json(read_plain_file(folder / "cases.json"))
+    if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
+        raise ValueError("cases.json is no list of ids")
     return Pack(
         folder,
-        np.load(folder / "images.npy", mmap_mode="r"),
-        np.load(folder / "masks.npy", mmap_mode="r"),
-        np.load(folder / "areas.npy"),
+        np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / "masks.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / "areas.npy", allow_pickle=False),
         {id: row for row, id in enumerate(ids)},
     )
 
 
 def _checked(pack: Pack, number: int) -> Pack:
     """ValueError where shapes differ from what was written, or the pixels of some cases do."""
-    checks = np.load(pack.folder / "checks.npy")
+    checks = np.load(pack.folder / "checks.npy", allow_pickle=False)
     if not len(pack.images) == len(pack.masks) == len(pack.areas) == len(pack.rows) == len(checks) == number:
         raise ValueError("the lengths differ")
     for row in np.linspace(0, number - 1, min(SAMPLED, number)).astype(int):

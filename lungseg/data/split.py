@@ -10,6 +10,7 @@ import numpy as np
 from lungseg.data.case import SPLITS, Case, checksum, place
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
+from lungseg.json_file import read_json
 from lungseg.plural import plural
 
 Splits = dict[str, list[Case]]
@@ -178,6 +179,11 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
     return splits
 
 
+def trained_images(path: Path) -> set[str]:
+    """Returns what the images are that weights were trained, not only selected, on; as ``checksum`` says it."""
+    return set(_read(path)["train"].values())
+
+
 def seen_images(path: Path) -> set[str]:
     """What the images are that weights were trained or chosen on, as ``checksum`` says it."""
     saved = _read(path)
@@ -191,10 +197,12 @@ def seen_ids(path: Path) -> set[str]:
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        content: dict[str, dict[str, str]] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); expected splits as splits.json holds them") from None
+    content = read_json(path, "expected splits as splits.json holds them")
     if not isinstance(content, dict) or set(content) != set(SPLITS):
         raise UserError(f"{path}: expected train, val and test, each with the ids of its cases")
+    for name, side in content.items():
+        if not isinstance(side, dict) or not all(isinstance(image, str) for image in side.values()):
+            raise UserError(
+                f"{path}: {name}: expected case ids, each with what its image is, as splits.json holds them"
+            )
     return content

@@ -1,6 +1,8 @@
 """What needs no net: a score means something only beside these."""
 
+import io
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +12,11 @@ from numpy.typing import NDArray
 from lungseg.data.read import Mask
 from lungseg.errors import UserError
 from lungseg.files import replaced
+from lungseg.json_file import read_plain_file
 
+LARGEST = 2**26  # bytes of the file
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError,
+          RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
 
@@ -45,10 +51,14 @@ def save_mean_mask(mask: Mask, path: Path) -> None:
         np.savez_compressed(partial, mask=mask)
 
 
-def load_mean_mask(path: Path) -> Mask:
+def load_mean_mask(path: Path, regions: int | None = None) -> Mask:
+    """Reads the mask [K, S, S] of so many ``regions``; anything else is refused, and nothing in it is run."""
     try:
-        with np.load(path, allow_pickle=False) as content:
-            mask: Mask = content["mask"].astype(np.bool_)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read ({error}); restore it or train again") from None
+        with np.load(io.BytesIO(read_plain_file(path, LARGEST)), allow_pickle=False) as content:
+            mask: Mask = content["mask"]
+        if mask.dtype != np.bool_ or mask.ndim != 3 or (regions is not None and len(mask) != regions) or mask.size == 0:
+            raise ValueError(f"it holds {mask.dtype} of shape {mask.shape}, expected bool [{regions or 'K'}, H, W]")
+    except BROKEN as error:
+        said = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())[:200]
+        raise UserError(f"{path}: cannot be read ({said}); restore it or train again") from None
     return mask

@@ -1,8 +1,10 @@
 """``pictures.zip``: each judged case small, so that a comparison can show it without the data or the net."""
 
+import contextlib
 import io
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,8 +14,12 @@ from PIL import Image
 
 from lungseg.data.read import Gray, Mask, resize_plane
 from lungseg.errors import UserError
+from lungseg.shell_command import evaluate_command
 
 SIDE = 192  # pixels of the longer side
+LARGEST = 2**20  # bytes of one picture
+BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, SyntaxError, zlib.error,
+          zipfile.BadZipFile, Image.DecompressionBombError)  # fmt: skip
 STAMP = (1980, 1, 1, 0, 0, 0)  # no time of day: equal judgements are equal files
 
 
@@ -49,32 +55,58 @@ class Pictures:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._shapes: dict[int, tuple[int, int]] = {}
         try:
+            if not path.is_file():
+                raise FileNotFoundError("it is no plain file")
             self.archive = zipfile.ZipFile(path)
             self.names = set(self.archive.namelist())
-        except (OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: cannot be read ({error}); judge the run again: {self.again}") from None
+        except BROKEN as error:
+            raise self._refused(f"cannot be read ({error})") from None
 
     @property
     def again(self) -> str:
-        return f"python evaluate.py run={self.path.parents[2]}"
+        return evaluate_command(self.path.parents[2])
 
     def jpeg(self, row: int) -> bytes:
         return self._read(f"image/{row}.jpg")
 
-    def mask(self, kind: str, region: str, row: int, shape: tuple[int, int]) -> Mask:
-        """``kind`` is reference or prediction; [H, W] of ``shape``, empty where there is no picture."""
-        name = f"{kind}/{region}/{row}.png"
+    def shape(self, row: int) -> tuple[int, int]:
+        """[H, W] of the image; one that is larger than evaluate.py writes any is refused."""
+        if row not in self._shapes:
+            with self._opened(f"image/{row}.jpg") as file:
+                self._shapes[row] = (file.height, file.width)
+        return self._shapes[row]
+
+    def mask(self, kind: str, region: str, row: int) -> Mask:
+        """Returns [H, W] of the image's size, empty where there is no picture; ``kind`` is reference or prediction."""
+        shape, name = self.shape(row), f"{kind}/{region}/{row}.png"
         if name not in self.names:
             return np.zeros(shape, np.bool_)
-        with Image.open(io.BytesIO(self._read(name))) as file:
-            mask = np.asarray(file) > 0
+        with self._opened(name) as file:
+            mask = np.asarray(file.convert("L")) > 0
         if mask.shape != shape:
-            raise UserError(f"{self.path}: {name} has another size than its image; judge the run again: {self.again}")
+            raise self._refused(f"{name} is {mask.shape[1]}x{mask.shape[0]} pixels, its image {shape[1]}x{shape[0]}")
         return mask
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[Image.Image]:
+        try:
+            with Image.open(io.BytesIO(self._read(name)), formats=("JPEG", "PNG")) as file:
+                if max(file.size) > SIDE:
+                    size = f"{file.width}x{file.height}"
+                    raise self._refused(f"{name} has {size} pixels, expected at most {SIDE} a side")
+                yield file
+        except BROKEN as error:
+            raise self._refused(f"{name} cannot be read ({error})") from None
 
     def _read(self, name: str) -> bytes:
         try:
+            if self.archive.getinfo(name).file_size > LARGEST:
+                raise self._refused(f"{name} has {self.archive.getinfo(name).file_size:,} bytes, expected {LARGEST:,}")
             return self.archive.read(name)
-        except (KeyError, OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"{self.path}: {name}: {error}; judge the run again: {self.again}") from None
+        except BROKEN as error:
+            raise self._refused(f"{name} cannot be read ({error})") from None
+
+    def _refused(self, why: str) -> UserError:
+        return UserError(f"{self.path}: {' '.join(why.split())}; judge the run again: {self.again}")

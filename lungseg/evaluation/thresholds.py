@@ -1,8 +1,8 @@
 """The threshold that the validation cases choose for each region; never the test cases."""
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from lungseg.data.case import Case
 from lungseg.data.read import Gray, Mask
 from lungseg.errors import UserError
-from lungseg.files import write_atomically
+from lungseg.file_lock import locked
+from lungseg.files import write_json
+from lungseg.json_file import described, is_kind, read_object
 from lungseg.metrics import threshold
 
 log = logging.getLogger("lungseg")
 
 Predicted = Iterator[tuple[Case, Gray, Mask, NDArray[np.float32]]]
 Thresholds = dict[str, float]
+
+REMEDY = "remove it, and it is made again"
 
 
 def choose(predicted: Predicted, regions: Sequence[str]) -> Thresholds:
@@ -35,16 +39,14 @@ def kept(path: Path, how: str, weights: str, make: Callable[[], Thresholds | Non
 
     A run that went on since has other weights. None is not kept, and nothing where the run cannot be written to.
     """
-    content = _read(path)
-    found = content.get(how)
-    if isinstance(found, Mapping) and found.get("weights") == weights and isinstance(found.get("thresholds"), dict):
-        return {str(region): float(value) for region, value in found["thresholds"].items()}
+    found = _read(path).get(how)
+    if found is not None and found["weights"] == weights:
+        return {region: float(value) for region, value in found["thresholds"].items()}
     made = make()
     if made is not None:
         try:
-            write_atomically(
-                path, json.dumps(content | {how: {"weights": weights, "thresholds": made}}, indent=1) + "\n"
-            )
+            with locked(path):
+                write_json(path, _read(path) | {how: {"weights": weights, "thresholds": made}})
         except UserError as error:
             log.info("the thresholds of validation are not kept: %s", error)
     return made
@@ -52,12 +54,20 @@ def kept(path: Path, how: str, weights: str, make: Callable[[], Thresholds | Non
 
 def _read(path: Path) -> dict[str, Any]:
     """Empty where there is no file."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
-    try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable ({error}); remove it, and it is made again") from None
-    return content
+    content = read_object(path, REMEDY)
+    known = {how: entry for how, entry in content.items() if not isinstance(entry, dict) or "weights" in entry}
+    for how, entry in known.items():  # the others are of a kind that was written once, and are made again
+        if not isinstance(entry, dict) or not isinstance(entry["weights"], str):
+            raise UserError(f"{path}: {how!a} is {described(entry)}; expected weights and thresholds; {REMEDY}")
+        chosen = entry.get("thresholds")
+        if not isinstance(chosen, dict) or not chosen:
+            raise UserError(f"{path}: {how!a}: thresholds is {described(chosen)}; expected one by region; {REMEDY}")
+        for region, value in chosen.items():
+            if not is_kind(value, float) or not 0 < value < 1:
+                raise UserError(
+                    f"{path}: {how!a}: the threshold of {region!a} is {described(value)}; expected a number between 0 "
+                    f"and 1; {REMEDY}"
+                )
+    return known

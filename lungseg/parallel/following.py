@@ -17,6 +17,7 @@ from lungseg.parallel.line import Follower, RankLost
 from lungseg.parallel.signals import Interrupted, Signals
 from lungseg.printable import print_error
 from lungseg.runs import Run
+from lungseg.shell_command import resume_command
 from lungseg.source import build_cases
 
 
@@ -44,8 +45,8 @@ def _follow(line: Follower, signals: Signals) -> int:
         return error.exit_code
     except RankLost as error:
         if line.speaks:
-            run = (line.told or {}).get("run", "RUN")
-            print_error(f"{error}; go on from what was saved by: python train.py resume={run}")
+            command = resume_command((line.told or {}).get("run", "RUN"))
+            print_error(f"{error}; go on from what was saved by: {command}")
         return error.exit_code
     except Interrupted as error:
         line.fail(f"was {error}", 128 + error.number)

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.config import compose, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.models.hub import locate
+from lungseg.shell_command import shell_command
 from lungseg.source import LOADING, PREPROCESSING, build_cases, build_splits
 from lungseg.sweep.settings import SMALLER, Objective
 from lungseg.sweep.trial import Trial
@@ -107,7 +108,8 @@ def _needed(key: str, config: DictConfig, file: Path, size: str) -> str:
     if key != "data.root":
         return f"{key}: a value is needed; add {key}=..."
     name = config.data.name
-    small = "" if size == "small" else f"; or try the study on built-in data: lungseg sweep {file} size=small"
+    command = shell_command("lungseg", "sweep", file, plain={"size": "small"})
+    small = "" if size == "small" else f"; or try the study on built-in data: {command}"
     return (
         f"data.root: a value is needed, the folder of {name}; add data.root=FOLDER "
         f"(how to get it: lungseg data get {name} into=FOLDER){small}"

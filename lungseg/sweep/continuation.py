@@ -2,45 +2,43 @@
 
 import contextlib
 import os
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
+from lungseg.shell_command import shell_command, shell_word
 from lungseg.sweep.file_values import require_safe_words
 from lungseg.sweep.study import Study, read_content, require_safe_given
-from lungseg.trust import trust_words
 
 RETRAINED = "retrained"  # the folder of a search in which its best is trained again
 
 
 def command_of(study: Study, out: Path | None) -> str:
-    """What begins the study, and goes on with it."""
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in study.given.items()), *trust_words()]
-    return shlex.join(["lungseg", "sweep", str(study.file), *words, *([f"out={out}"] if out else [])])
+    """Returns what begins the study, and goes on with it."""
+    words: dict[str, str | Path] = {"size": study.size, **study.given, **({"out": out} if out else {})}
+    return shell_command("lungseg", "sweep", study.file, plain=words)
 
 
 def continuation(study: Study, came_from: Path) -> str:
-    """The command to type in the folder ``came_from``; paths in it hold from the working directory of now.
+    """Returns the command to type in the folder ``came_from``; paths in it hold from the working directory of now.
 
-    A ``study.json`` may name any file: one that does not hold what the study is made of is not put into a command.
+    A ``study.json`` may name any file and any words: a file that does not hold what the study is made of, and words
+    that a stranger may have chosen, are not put into a command.
     """
     folder = study.folder
     if folder.parent.name == RETRAINED and (folder.parent.parent / "study.json").is_file():
-        return _from(
-            came_from, ["lungseg", "sweep", "retrain", str(folder.parent.parent), f"seeds={len(study.trials)}"]
-        )
+        seeds = {"seeds": str(len(study.trials))}
+        return _from(came_from, shell_command("lungseg", "sweep", "retrain", folder.parent.parent, plain=seeds))
     own = Path("studies") / f"{study.file.stem}-{study.size}"
-    out = [] if folder == own else [f"out={folder}"]
     given = {key: value for key, value in study.given.items() if _is_safe(study, key, value)}
-    words = [f"size={study.size}", *(f"{key}={value}" for key, value in given.items()), *trust_words(), *out]
+    words: dict[str, str | Path] = {"size": study.size, **given, **({} if folder == own else {"out": folder})}
     left_out = [f"{key}={value}" for key, value in study.given.items() if key not in given]
     notes = [f"add what you typed yourself of: {' '.join(left_out)}"] if left_out else []
     if not _holds(study):
         notes.append(f"STUDY.yaml: the study's own file; {study.file}, which study.json names, is not as it was")
-    file = str(study.file) if _holds(study) else "STUDY.yaml"
-    command = _from(came_from, ["lungseg", "sweep", file, *words])
+    file = study.file if _holds(study) else Path("STUDY.yaml")
+    command = _from(came_from, shell_command("lungseg", "sweep", file, plain=words))
     return f"{command} ({'; '.join(notes)})" if notes else command
 
 
@@ -70,7 +68,6 @@ def _holds(study: Study) -> bool:
     return False
 
 
-def _from(came_from: Path, words: Sequence[str]) -> str:
-    there = Path(os.getcwd())
-    prefix = f"cd {shlex.quote(str(there))} && " if there != came_from else ""
-    return prefix + shlex.join(words)
+def _from(came_from: Path, command: str) -> str:
+    here = Path(os.getcwd())
+    return command if here == came_from else f"cd {shell_word(str(here))} && {command}"

@@ -1,6 +1,5 @@
 """How a run ended and what it came to; and what a smaller batch would set."""
 
-import csv
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
+from lungseg.metrics_table import read_metrics
 from lungseg.runs import Run
 from lungseg.safe_yaml import shown
 from lungseg.sweep.plan import Words
@@ -63,13 +63,9 @@ def values_of(run_dir: Path, objectives: Sequence[Objective]) -> list[float]:
 
 def _row(run: Run, epoch: Any) -> Mapping[str, str]:
     """Of metrics.csv, the row of the validation of an epoch."""
-    try:
-        with run.metrics_file.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["epoch"] == str(epoch) and row.get("val/loss"):
-                    return row
-    except (OSError, KeyError, csv.Error) as error:
-        raise UserError(f"{run.metrics_file}: cannot be read ({error}); restore it, or run the trial again") from None
+    for row in read_metrics(run.metrics_file):
+        if row["epoch"] == str(epoch) and row.get("val/loss"):
+            return row
     return {}
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from lungseg.config import suggestion
 from lungseg.errors import UsageError, UserError
+from lungseg.shell_command import hydra_quoted
 from lungseg.sweep.settings import KEYS as SETTINGS
 
 SIZED = ("base", "grid", "search", "before", *SETTINGS)
@@ -19,7 +20,7 @@ KEYS = ("about", *SIZED, "sizes")
 Words = dict[str, str]  # key -> value as Hydra reads it on a command line
 Grid = dict[str, dict[str, Words]]  # axis -> option -> what it sets
 
-PLAIN = re.compile(r"\$\{[\w.]+\}|[\w./@%*?+:-]+")  # what Hydra takes without quotes
+PLAIN = re.compile(r"\$\{[\w.]+\}|[\w./@%*?+:-]+", re.ASCII)  # what Hydra takes without quotes
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def text(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(text, value)) + "]"
     if isinstance(value, str) and not PLAIN.fullmatch(value):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return hydra_quoted(value)
     return str(value)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -18,8 +17,8 @@ from lungseg.errors import UserError
 from lungseg.parallel.orphan import PARENT
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
+from lungseg.shell_command import hydra_value, shell_command, shell_line
 from lungseg.sweep.logs import LINE
-from lungseg.sweep.plan import text
 from lungseg.sweep.trial import Part
 
 PROGRAM = Path(__file__).resolve().parents[2] / "train.py"
@@ -68,7 +67,7 @@ def words_now(part: Part, shrunk: Mapping[str, str] | None = None) -> list[str]:
     run = Run(part.run_dir)
     if run.last.exists() and not (shrunk and not _has(run, shrunk)):
         moved = [f"{key}={part.overrides[key]}" for key in MAY_CHANGE if key in part.overrides]
-        return [f"resume={text(str(run.path))}", *moved]
+        return [f"resume={hydra_value(run.path)}", *moved]
     if run.path.exists():
         shutil.rmtree(run.path)
     return Part(part.name, {**part.overrides, **(shrunk or {})}, part.run_dir).words
@@ -88,7 +87,7 @@ def run_process(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"{LINE}{shlex.join(['python', 'train.py', *words])}\n")  # to be run by hand
+        file.write(f"{LINE}{shell_line(['python', 'train.py', *words])}\n")  # to be run by hand
         file.flush()
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *words],
@@ -140,7 +139,7 @@ def alone(folder: Path) -> Iterator[None]:
         if not _locked(file):
             raise UserError(
                 f"{folder}: another sweep is at work there; wait for its end, stop it, choose another out=FOLDER, "
-                f"or help it by: lungseg sweep join {folder}"
+                f"or help it by: {shell_command('lungseg', 'sweep', 'join', folder)}"
             )
         yield
 

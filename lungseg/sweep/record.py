@@ -11,6 +11,7 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
+from lungseg.json_file import parse_json, read_object, read_plain_file
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
 from lungseg.sweep.continuation import continuation
@@ -59,7 +60,7 @@ def recorded(folder: Path, typed: Words | None = None, more: Words | None = None
     """
     path, came_from = folder / FILE, Path.cwd()
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = parse_json(read_plain_file(path))
         if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
             raise UserError(
                 f"{path}: the study was begun in {content['directory']} as {content['folder']}; move it back"
@@ -72,7 +73,7 @@ def recorded(folder: Path, typed: Words | None = None, more: Words | None = None
         return replace(study, about=content["about"], id=content["id"]), continuation(study, came_from)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or begin the study anew") from None
 
 
@@ -83,8 +84,8 @@ def ask_to_stop(folder: Path, level: str) -> None:
 
 def asked_to_stop(folder: Path) -> str | None:
     try:
-        level = (folder / STOP).read_text().strip()
-    except OSError:
+        level = read_plain_file(folder / STOP, 100).decode().strip()
+    except (OSError, ValueError):
         return None
     return level if level in ("soon", "now", "kill") else None
 
@@ -94,7 +95,7 @@ def _earlier(path: Path) -> tuple[dict[str, list[str]], str | None]:
     if not path.is_file():
         return {}, None
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = parse_json(read_plain_file(path))
         return {name: shlex.split(command) for name, command in content["trials"].items()}, content.get("id")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or choose another out=FOLDER") from None
@@ -104,8 +105,12 @@ def _require_same_search(path: Path, study: Study) -> None:
     """Trials of different spaces, bases or objectives cannot be told apart afterwards."""
     if study.space is None or not path.is_file():
         return
-    before = json.loads(path.read_text())
-    old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, Reading(None))
+    remedy = "restore it, or choose another out=FOLDER"
+    before = read_object(path, remedy)
+    try:
+        old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, Reading(None))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path}: is no study as lungseg sweep writes it ({error!a:.80}); {remedy}") from None
     for name, then, now in (
         ("search", old.space and old.space.parameters, study.space.parameters),
         ("base", _fixed(old), _fixed(study)),

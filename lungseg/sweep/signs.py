@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.files import write_atomically
+from lungseg.json_file import parse_json, read_plain_file
 
 
 class Sign:
@@ -56,16 +57,18 @@ def dead(folder: Path, name: str, now: float, heartbeat: float) -> bool:
     """Whether the worker gives no sign any more; one on this machine is dead as soon as its process is."""
     path = folder / "workers" / f"{name}.json"
     try:
-        seen, about = path.stat().st_mtime, json.loads(path.read_text())
+        seen, about = path.stat().st_mtime, parse_json(read_plain_file(path))
     except FileNotFoundError:
         return path.parent.is_dir()  # it has gone in good order, or never wrote one
     except (OSError, ValueError):
         return False
     if now - seen > heartbeat:
         return True
+    if not isinstance(about, dict) or not isinstance(about.get("pid", 0), int):
+        return False
     if about.get("machine") != _machine():
         return False
-    here = _here(int(about.get("pid", 0)))
+    here = _here(about.get("pid", 0))
     return bool(here["began"] != about.get("began"))
 
 
@@ -74,8 +77,10 @@ def alive(folder: Path, heartbeat: float) -> list[dict[str, Any]]:
     now, found = time.time(), []
     for path in sorted(_signs(folder)):
         try:
-            about = json.loads(path.read_text())
+            about = parse_json(read_plain_file(path))
         except (OSError, ValueError):
+            continue
+        if not isinstance(about, dict):
             continue
         if not dead(folder, path.stem, now, heartbeat):
             found.append({**about, "name": path.stem})

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungseg.sweep.plan import Words, text
+from lungseg.shell_command import hydra_value
+from lungseg.sweep.plan import Words
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Part:
     @property
     def words(self) -> list[str]:
         """What follows ``python train.py``."""
-        return [f"{key}={value}" for key, value in (self.overrides | {"run_dir": text(str(self.run_dir))}).items()]
+        return [f"{key}={value}" for key, value in (self.overrides | {"run_dir": hydra_value(self.run_dir)}).items()]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """``ask=``: the questions checked before the judging, answered after it."""
 
-import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,10 @@ from lungseg.data.case import Case, checksum
 from lungseg.data.split import seen_images
 from lungseg.errors import UserError
 from lungseg.evaluation.judge import Judgement
+from lungseg.file_lock import locked
 from lungseg.files import write_json
+from lungseg.integrity import require_as_written
+from lungseg.json_file import read_object
 from lungseg.plural import plural
 from lungseg.predictor import Ensemble, Predictor, predictor_of
 from lungseg.rebuild import rebuild
@@ -47,6 +50,7 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
     """Finds lungs, the first region, in cases that need no lung masks."""
     run = open_run(path, "gate")
     own = run.config()
+    require_as_written(run.path)
     if own.task.regions[0] != "lung":
         raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task=lung")
     if run.splits_file.is_file():
@@ -77,17 +81,21 @@ def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], foun
         found.directory,
         summary["weight"],
     )
-    written = _earlier(path)
+    new: dict[str, Any] = {}
     for answer in answers(asked.names, subject):
         log.info("%s\n%s\n", answer.question, "\n".join(f"  {line}" for line in answer.lines))
-        written[answer.question] = {"text": answer.lines, "numbers": answer.numbers}
-    write_json(path, written)
+        new[answer.question] = {"text": answer.lines, "numbers": answer.numbers}
+    with locked(path):
+        write_json(path, _earlier(path) | new)
     return path
 
 
 def _earlier(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    """Returns the answers of earlier calls; what cannot be read is told and written anew."""
+    if not os.path.lexists(path):
         return {}
-    return content if isinstance(content, dict) else {}
+    try:
+        return read_object(path, "the answers in it are left out and written anew")
+    except UserError as error:
+        log.info("%s", error)
+        return {}

@@ -1,6 +1,7 @@
 """Judged runs without a training: a directory as train.py leaves it, from scores that are given."""
 
 import copy
+import hashlib
 import io
 import json
 import zipfile
@@ -112,11 +113,12 @@ def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection"
         group, sign, name = key.partition("__")
         (config[group] if sign else config)[name or group] = value
     run.config_file.write_text(json.dumps(config))  # which is YAML as well
-    write_json(run.manifest_file, MANIFEST | {"seed": config["seed"]} | (manifest or {}))
     splits = {"train": trained, "val": (), "test": cases}
     write_json(
         run.splits_file, {name: {case.id: checksum(case.image) for case in them} for name, them in splits.items()}
     )
+    split = {"sha256": hashlib.sha256(run.splits_file.read_bytes()).hexdigest()}
+    write_json(run.manifest_file, MANIFEST | {"seed": config["seed"], "split": split} | (manifest or {}))
     epochs = [{"epoch": n, "train/loss_epoch": 1 / n, "val/loss": 1.2 / n, "val/dice": 1 - 1 / n} for n in range(1, 13)]
     write_table(epochs, run.metrics_file)
     write_json(run.thresholds_file, {"none": dict.fromkeys(regions, 0.4)})

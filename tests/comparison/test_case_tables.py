@@ -126,9 +126,11 @@ def test_a_summary_that_is_something_else_is_refused(folder, content):
 
 
 def test_a_summary_with_another_mean_is_refused(folder):
-    for value in (0.5, None, "high", True):
+    for value, said in ((0.5, "its infection_dice is"), (None, "its infection_dice is"), ("high", 'is "high"'),
+                        (True, "is true")):  # fmt: skip
         spoil(folder / "summary.json", lambda one, value=value: one["results"]["model"]["infection"].update(dice=value))
-        refused(folder, "its infection_dice is")
+        refused(folder, said)
+    spoil(folder / "summary.json", lambda one: one["results"]["model"]["infection"].update(dice=0.5))
     spoil(folder / "summary.json", lambda one: one["results"].pop("model"))
     refused(folder, "summary.json says unknown")
 

@@ -67,7 +67,7 @@ def spoilt(change):
         (lambda c: c["trials"][0].update(state="done"), "trial 0: state 'done'"),
         (lambda c: c["trials"][0].update(values=None), "trial 0: complete, but without values"),
         (lambda c: c["trials"][0].update(values=[1, 2]), "trial 0: 2 values for 1 objective"),
-        (lambda c: c["trials"][0].update(values=[float("nan")]), "trial 0: values: 'nan' is no finite number"),
+        (lambda c: c["trials"][0].update(values=[float("nan")]), "NaN is no JSON number"),
         (lambda c: c["trials"][0].update(values=[10**400]), "is no finite number"),
         (lambda c: c["trials"][0]["params"].update(loss="focal"), "trial 0: loss: 'focal' is none of its choices"),
         (lambda c: c["trials"][0]["params"].update(pretrained=1), "trial 0: pretrained: 1 is none of its choices"),

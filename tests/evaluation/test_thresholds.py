@@ -62,9 +62,14 @@ def test_a_file_of_another_kind_is_made_again_and_a_damaged_one_is_named(tmp_pat
     path = tmp_path / "thresholds.json"
     path.write_text('{"none": {"lung": 0.9}}')
     assert kept(path, "none", "abc", lambda: {"lung": 0.4}) == {"lung": 0.4}
-    for content in ('{"none": ', "[]"):
+    for content in (
+        '{"none": ',
+        "[]",
+        '{"none": "0.9"}',
+        '{"none": {"weights": "abc", "thresholds": {"lung": "0.9"}}}',
+    ):
         path.write_text(content)
-        with pytest.raises(UserError, match=r"thresholds\.json: not readable .*; remove it, and it is made again"):
+        with pytest.raises(UserError, match=r"thresholds\.json: .*; remove it, and it is made again"):
             kept(path, "none", "abc", lambda: {"lung": 0.4})
 
 
@@ -72,7 +77,7 @@ def test_a_run_that_cannot_be_written_to_is_judged_all_the_same(tmp_path, monkey
     def refuse(path, text):
         raise UserError(f"{path}: cannot be written: Read-only file system; free space or choose another place")
 
-    monkeypatch.setattr(thresholds, "write_atomically", refuse)
+    monkeypatch.setattr(thresholds, "write_json", refuse)
     assert kept(tmp_path / "thresholds.json", "none", "abc", lambda: {"lung": 0.4}) == {"lung": 0.4}
     monkeypatch.undo()
     kept(tmp_path / "thresholds.json", "none", "abc", lambda: {"lung": 0.4})
