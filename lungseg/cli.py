@@ -12,9 +12,10 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import compose, options, studies, suggestion
+from lungseg.config import compose, options, plain, studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.usage import explain
+from lungseg.values import require_data
 
 HELP = """\
   lungseg data get <name> into=FOLDER             licence, download, checks; or the steps by hand
@@ -116,17 +117,18 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
     config = compose([f"data={name}", *overrides])
     for key in sorted(OmegaConf.missing_keys(config.data)):
         raise UsageError(f"{key}: a value is needed; add {key}=...")
+    data = OmegaConf.create(require_data(plain(config)["data"]))
     if command == "check":
         from lungseg.commands.check import check
 
-        return check(config.data, out)
+        return check(data, out)
     if command == "audit":
         from lungseg.commands.audit import audit
 
-        return audit(config.data, out)
+        return audit(data, out)
     from lungseg.commands.split import split
 
-    return split(config.data, out)
+    return split(data, out)
 
 
 def _sweep(study: str | None, words: Sequence[str]) -> int:

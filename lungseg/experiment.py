@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lungseg.config import plain as plain
 from lungseg.config import suggestion, transfer
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
@@ -25,18 +26,10 @@ from lungseg.values import require_preprocessing, require_values
 
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config without interpolations and without ``auto``: what will be saved, and enough to build all again."""
-    content = plain(cfg)
-    require_values(content)
+    content = require_values(plain(cfg))
     content["trainer"] = resolve(content["trainer"])
     content["data"]["workers"] = count_workers(content["data"]["workers"])
     return OmegaConf.create(content)
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Nothing but dicts, lists and values, interpolations resolved."""
-    content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items()}
 
 
 def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:

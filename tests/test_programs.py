@@ -111,7 +111,7 @@ def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
     assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) == 2
     assert "== run 3 of the grid: " in result.stdout
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert errors[:2] == ["error: data.batch_size=0: expected a whole number, at least 1"] * 2
+    assert errors[:2] == ["error: data.batch_size=0: expected a whole number from 1 to 10000, for example 8"] * 2
     assert errors[2].startswith("error: 2 of the runs failed, as said above: ")
     assert errors[2].count("data.batch_size=0") == 2
 
