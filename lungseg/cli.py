@@ -111,7 +111,7 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
             raise UsageError(f"{next(iter(values))}: data get takes only into=FOLDER")
         differences = get(name, into)
         return int(bool(differences))
-    out = Path(values.pop("out", f"{OUT[command]}/{name}"))
+    out = Path(values.pop("hydra.run.dir", values.pop("out", f"{OUT[command]}/{name}")))
     GlobalHydra.instance().clear()
     overrides = [f"{_full(key)}={value}" for key, value in values.items()]
     config = compose([f"data={name}", *overrides])

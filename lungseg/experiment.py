@@ -137,7 +137,15 @@ def _instantiate(part: str, config: DictConfig, **extra: Any) -> Any:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
             raise cause from None
-        raise UserError(f"{part}: {str(cause).splitlines()[0]}; look at conf/{part}/ for the keys it takes") from error
+        raise UserError(f"{part}: {_said(cause)}; look at conf/{part}/ for the keys it takes") from error
+
+
+def _said(error: BaseException) -> str:
+    """An error on one line: Hydra wraps its own sentences, other libraries add details below the first line."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, InstantiationException):
+        return " ".join(line.strip() for line in lines if not line.startswith("full_key:")).rstrip(".")
+    return lines[0]
 
 
 def arm(cfg: DictConfig) -> str:

@@ -5,10 +5,11 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from helpers import run_program
+from helpers import run_program, run_warm
 from lungseg import cli, values
 from lungseg.config import compose, options, plain, plain_options
 from lungseg.errors import UsageError, UserError
+from lungseg.experiment import build_module
 from lungseg.judging import evaluate
 from lungseg.training import train
 from lungseg.values import require_options, require_values
@@ -221,6 +222,30 @@ def test_a_study_is_refused_for_the_same(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: mine.yaml: trial seed0: data.clahe=maybe: expected true or false")
     assert not (tmp_path / "studies").exists()
+
+
+@pytest.mark.parametrize("key", ["hydra.run.dir", "++hydra.run.dir"])
+def test_hydras_own_key_for_the_folder_is_run_dir(tmp_path, key):
+    words = ["data.count=24", "data.pixels=32", "data.size=32", "data.batch_size=4", "data.workers=0", "logger=none"]
+    words += ["model=unet_classic", "model.width=2", "model.depth=1", "trainer=cpu", "trainer.max_epochs=1"]
+    result = run_warm("train.py", *words, f"{key}=my runs", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["my runs"]
+    assert (tmp_path / "my runs" / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_two_words_for_the_folder_are_refused(tmp_path):
+    result = run_program("train.py", "hydra.run.dir=a", "run_dir=b", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == "error: hydra.run.dir: means the same as run_dir=, which is given, too; leave one out\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_by_hydra_is_told_to_its_end():
+    config = plain(compose(["loss=dice", "+loss.command=x", "loss._target_=os.system", "model=unet_classic"]))
+    with pytest.raises(UserError, match=r"is blocklisted because it allows config data to control .*family") as caught:
+        build_module(OmegaConf.create(config))
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_data_commands_check_the_values_of_the_data(tmp_path, monkeypatch, capsys):

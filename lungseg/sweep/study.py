@@ -20,7 +20,8 @@ from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, r
 from lungseg.sweep.space import Space, read_space
 from lungseg.sweep.trial import Part, Trial
 
-KEPT_BACK = {"run_dir": "out=FOLDER says where all runs lie", "resume": "what was stopped goes on by itself"}
+WHERE = "out=FOLDER says where all runs lie"
+KEPT_BACK = {"run_dir": WHERE, "hydra.run.dir": WHERE, "resume": "what was stopped goes on by itself"}
 RESERVED = ("logs", "comparison", "workers", "locks", "experiment", "retrained")  # what else lies in a study's folder
 
 

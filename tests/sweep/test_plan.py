@@ -114,6 +114,7 @@ def test_values_are_written_as_hydra_reads_them(value, written):
             "grid: {seed: [1]}\nbase: {pretrained: true, model.weights: gone.pt}",
             r"model\.weights=gone\.pt: no such file",
         ),
+        ("grid: {seed: [1]}\nbase: {hydra.run.dir: x}", r"hydra.run.dir: is the study's own business; .*out=FOLDER"),
         ("grid: {seed: [1]}\nbase: {run_dir: x}", r"run_dir: is the study's own business; .*out=FOLDER"),
     ],
 )
