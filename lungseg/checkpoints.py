@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lungseg.errors import Stopped, UserError
 from lungseg.files import replaced
-from lungseg.parallel.signals import Signals
+from lungseg.parallel.signals import CTRL_C, Signals
 from lungseg.runs import Run
 
 DUE = 1  # a checkpoint is; less than any signal that is ours
@@ -141,6 +141,7 @@ class KeepCheckpoints(Checkpoint):
         self._saved_at = time.monotonic()
 
     def _stop(self, number: int) -> None:
+        CTRL_C.ends()
         raise Stopped(f"stopped, state saved; go on by: python train.py resume={self.run.path}", number)
 
 

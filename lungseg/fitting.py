@@ -60,6 +60,7 @@ def fit(
     except (Stopped, UserError):
         raise
     except Exception as error:
+        data.raise_if_worker_died()
         if ranks.line is not None:
             ranks.line.raise_if_lost(seconds=10)
             _explain(error)

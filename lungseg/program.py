@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.config import CONF
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.parallel import cluster
+from lungseg.parallel.signals import CTRL_C
 from lungseg.usage import explain
 
 SUBMITIT = "SUBMITIT_EXECUTOR"  # in the environment of its jobs
@@ -28,6 +29,7 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
 
     In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 1 at the end.
     """
+    CTRL_C.install()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
     arguments = _grid_first(sys.argv[1:])
     with _one_line_errors(config_name, arguments):

@@ -102,6 +102,19 @@ def test_a_signal_saves_says_how_to_resume_and_is_no_success(tmp_path, number, c
     assert load_checkpoint(tmp_path / "cut" / "checkpoints" / "last.ckpt")["global_step"] > 0
 
 
+def test_three_times_ctrl_c_is_130_with_a_last_line(tmp_path):
+    process = start(*SMALL, "trainer.max_epochs=500", "run_dir=cut", "data.workers=1", cwd=tmp_path)
+    wait_for(tmp_path / "cut" / "overlays" / "epoch-001.png", process)
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.03)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert re.fullmatch(r"error: stopped.*; .* by: python train\.py resume=cut", out.splitlines()[-1])
+    assert "Traceback" not in out
+    assert Run(tmp_path / "cut").manifest()["status"] == "stopped"
+
+
 def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
     result = run_warm(
         "train.py", "-m", *SMALL[:3], "trainer=cpu", "logger=none", "model=unet_classic",
