@@ -127,8 +127,8 @@ COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
         },
         "lungseg.models.unet_classic.build": {
             **TRANSFERRED,
-            "width": Whole(1, 4096, "64"),
-            "depth": Whole(1, 12, "4"),
+            "width": Whole(1, 1_000_000, "64"),
+            "depth": Whole(1, 1000, "4"),
             "bilinear": Flag(),
         },
     },

@@ -64,10 +64,10 @@ def _train(cfg: DictConfig, earlier: Run | None, team: Team, signals: Signals) -
     else:
         splits = load_splits(cases, earlier.splits_file)
         require_same_data(earlier, found)
+    module = build_module(cfg)  # a net that cannot be is refused before any image is read
     cropper = cropper_of(earlier, cfg.data.crop) if earlier else open_cropper(cfg.data.crop) if cfg.data.crop else None
     boxes = lung_boxes(cropper, cases, cfg.trainer) if cropper else None
     data = build_data(cfg, splits, boxes)
-    module = build_module(cfg)
     run = earlier or _new_run(cfg, found, splits, data, cropper)
     with output.to_file(run.log_file):
         writers = _fit(cfg, run, module, data, signals, team, {"fingerprint": found, "boxes": boxes})

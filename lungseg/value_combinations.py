@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lungseg.errors import UserError
+from lungseg.models.size import classic_parameters, size
 
 HALF = ("16-mixed", 16)  # precisions whose gradients are scaled
 
@@ -36,11 +37,13 @@ def _require_shares(data: Mapping[str, Any]) -> None:
 
 def _require_poolings(config: Mapping[str, Any]) -> None:
     """Each pooling halves the image: beyond its last pixel it would be padded to many times its size."""
-    depth, size = config["model"].get("depth"), config["data"]["size"]
-    if config["model"]["_target_"] == "lungseg.models.unet_classic.build" and depth and 2**depth > size:
+    model, side = config["model"], config["data"]["size"]
+    depth = model.get("depth")
+    if model["_target_"] == "lungseg.models.unet_classic.build" and depth and 2**depth > side:
+        parameters = classic_parameters(1, len(config["task"]["regions"]), model.get("width", 64), depth, False)
         raise UserError(
-            f"model.depth={depth}: {depth} poolings leave nothing of data.size={size}; expected at most "
-            f"{size.bit_length() - 1}, for example model.depth=4"
+            f"model.depth={depth}: {depth} poolings leave nothing of data.size={side}, and the net would have "
+            f"{size(parameters)}; expected at most {side.bit_length() - 1}, for example 4"
         )
 
 

@@ -81,7 +81,7 @@ def test_every_key_refuses_what_cannot_be_its_value():
         ("trainer.devices=none", "trainer.devices=none: expected auto, a whole number from 1 to 4096 or which ones as"),
         ("trainer._target_=os.system", "trainer._target_=os.system: expected lungseg.trainer.build"),
         ("task.regions=lung", "task.regions=lung: expected a list of regions, for example [lung]"),
-        ("model=unet_classic model.depth=9", "model.depth=9: 9 poolings leave nothing of data.size=128; expected at m"),
+        ("model=unet_classic model.depth=9", "model.depth=9: 9 poolings leave nothing of data.size=128, and the net w"),
         ("+optim.fused=perhaps", "optim.fused=perhaps: expected true, false or null, for example true"),
         ("+optim.betas=[0.9,x]", "optim.betas=[0.9,x]: expected 2 values"),
         ("+trainer.deterministic=maybe", "trainer.deterministic=maybe: expected true, false, warn or null"),
