@@ -6,11 +6,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from lungseg import lean
+from lungseg.config import plain_options
 from lungseg.program import main
+from lungseg.values import require_options
 
 
 def job(cfg: DictConfig) -> None:
     """Import what is heavy only now that the config is right."""
+    require_options(plain_options(cfg))
     with lean.importing():
         from lungseg.judging import evaluate
 

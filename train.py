@@ -5,11 +5,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lungseg import lean
+from lungseg.config import plain
 from lungseg.errors import UsageError
 from lungseg.models.hub import require_weights
 from lungseg.parallel import cluster, leader, restart
 from lungseg.parallel.orphan import end_with_parent
 from lungseg.program import main
+from lungseg.values import require_values
 
 
 def job(cfg: DictConfig) -> None:
@@ -29,6 +31,7 @@ def job(cfg: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN and (cfg.resume or cfg.run_dir):
         key = "resume" if cfg.resume else "run_dir"
         raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
+    require_values(plain(cfg))
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
     with lean.importing():

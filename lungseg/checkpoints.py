@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lungseg.errors import Stopped, UserError
 from lungseg.files import replaced
-from lungseg.parallel.signals import Signals
+from lungseg.parallel.signals import CTRL_C, Signals
 from lungseg.runs import Run
 from lungseg.shell_command import resume_command
 
@@ -179,6 +179,7 @@ class KeepCheckpoints(Checkpoint):
         self._saved_at = time.monotonic()
 
     def _stop(self, number: int) -> None:
+        CTRL_C.ends()
         raise Stopped(f"stopped, state saved; go on by: {resume_command(self.run.path)}", number)
 
 

@@ -12,11 +12,12 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import compose, options, studies, suggestion
+from lungseg.config import compose, options, plain, studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.printable import SafeFormatter, print_error
 from lungseg.trust import trusting
 from lungseg.usage import explain
+from lungseg.values import require_data
 
 HELP = """\
   lungseg data get <name> into=FOLDER             licence, download, checks; or the steps by hand
@@ -113,23 +114,24 @@ def _data(command: str, name: str, keys: Sequence[str]) -> int:
             raise UsageError(f"{next(iter(values))}: data get takes only into=FOLDER")
         differences = get(name, into)
         return int(bool(differences))
-    out = Path(values.pop("out", f"{OUT[command]}/{name}"))
+    out = Path(values.pop("hydra.run.dir", values.pop("out", f"{OUT[command]}/{name}")))
     GlobalHydra.instance().clear()
     overrides = [f"{_full(key)}={value}" for key, value in values.items()]
     config = compose([f"data={name}", *overrides])
     for key in sorted(OmegaConf.missing_keys(config.data)):
         raise UsageError(f"{key}: a value is needed; add {key}=...")
+    data = OmegaConf.create(require_data(plain(config)["data"]))
     if command == "check":
         from lungseg.commands.check import check
 
-        return check(config.data, out, list(config.task.regions) if "task" in values else None)
+        return check(data, out, list(config.task.regions) if "task" in values else None)
     if command == "audit":
         from lungseg.commands.audit import audit
 
-        return audit(config.data, out)
+        return audit(data, out)
     from lungseg.commands.split import split
 
-    return split(config.data, out)
+    return split(data, out)
 
 
 def _sweep(study: str | None, words: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """The typed top-level keys, and what the groups of conf/ hold. Nothing heavy is imported here."""
 
+import contextlib
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -68,6 +70,27 @@ def compose(overrides: list[str], config_name: str = "train") -> DictConfig:
     """Compose as the programs do, for notebooks and tests."""
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(config_name, overrides)
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Nothing but dicts, lists and values, interpolations resolved."""
+    content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def plain_options(cfg: DictConfig) -> dict[str, Any]:
+    """The same of evaluate.py; what its data take from the config of the run is not known yet and left out."""
+    content: Any = OmegaConf.to_container(cfg)
+    data = content.pop("data", None)
+    options = plain(OmegaConf.create(content))
+    if not isinstance(data, dict):
+        return {**options, "data": data}
+    options["data"] = {}
+    for key, value in data.items():
+        with contextlib.suppress(InterpolationKeyError):
+            options["data"][str(key)] = plain(OmegaConf.create({"value": value}))["value"]
+    return options
 
 
 def options(group: str) -> list[str]:

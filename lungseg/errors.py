@@ -6,11 +6,6 @@ class UserError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str) -> None:
-        if message.startswith("Caught ") and "Original Traceback" in message:
-            message = message.rsplit("Error: ", 1)[-1].strip()  # re-raised by torch from a loading process
-        super().__init__(message)
-
 
 class UsageError(UserError):
     """A command line that cannot be understood."""

@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lungseg.config import plain as plain
 from lungseg.config import suggestion, transfer
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
@@ -25,19 +26,11 @@ from lungseg.values import require_preprocessing, require_values
 
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config without interpolations and without ``auto``: what will be saved, and enough to build all again."""
-    content = plain(cfg)
-    require_values(content)
+    content = require_values(plain(cfg))
     content["trainer"] = resolve(content["trainer"])
     content["data"]["workers"] = count_workers(content["data"]["workers"])
     content.pop("trust", None)  # said anew by whoever reads the config back
     return OmegaConf.create(content)
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Nothing but dicts, lists and values, interpolations resolved."""
-    content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items()}
 
 
 def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
@@ -145,7 +138,15 @@ def _instantiate(part: str, config: DictConfig, **extra: Any) -> Any:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
             raise cause from None
-        raise UserError(f"{part}: {str(cause).splitlines()[0]}; look at conf/{part}/ for the keys it takes") from error
+        raise UserError(f"{part}: {_said(cause)}; look at conf/{part}/ for the keys it takes") from error
+
+
+def _said(error: BaseException) -> str:
+    """An error on one line: Hydra wraps its own sentences, other libraries add details below the first line."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, InstantiationException):
+        return " ".join(line.strip() for line in lines if not line.startswith("full_key:")).rstrip(".")
+    return lines[0]
 
 
 def arm(cfg: DictConfig) -> str:

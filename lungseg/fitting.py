@@ -62,6 +62,7 @@ def fit(
     except (Stopped, UserError):
         raise
     except Exception as error:
+        data.raise_if_worker_died()
         if checkpoint is not None and isinstance(error, BROKEN_STATE) and not _has_begun(fitter):
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise UserError(

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from lungseg.data.case import Case
+from lungseg.data.loader import Loader
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.read import Gray, Mask, read_case
 from lungseg.errors import UserError
@@ -62,7 +63,7 @@ def predict(
     """
     if tta not in TTA:
         raise UserError(f"tta={tta}: expected one of {', '.join(TTA)}")
-    loader = DataLoader(WholeCases(cases, regions, how, change), batch_size, num_workers=workers, collate_fn=list)
+    loader = Loader(WholeCases(cases, regions, how, change), list, batch_size=batch_size, num_workers=workers)
     module = module.to(device).eval()
     with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
         for items in loader:

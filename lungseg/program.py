@@ -16,10 +16,13 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.config import CONF
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.parallel import cluster
+from lungseg.parallel.signals import CTRL_C
 from lungseg.printable import one_line, print_error
 from lungseg.usage import explain
 
 SUBMITIT = "SUBMITIT_EXECUTOR"  # in the environment of its jobs
+HYDRAS_FOLDER = "hydra.run.dir"
+FOLDER = {"train": "run_dir", "evaluate": "out"}  # the key that says where a program writes
 
 
 def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
@@ -27,8 +30,11 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
 
     In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 1 at the end.
     """
+    CTRL_C.install()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
-    sys.argv[1:] = arguments = _grid_first(sys.argv[1:])
+    arguments = _grid_first(sys.argv[1:])
+    with _one_line_errors(config_name, arguments):
+        sys.argv[1:] = arguments = _with_our_folder(arguments, FOLDER[config_name])
     failures: list[str] = []
 
     def guarded(config: DictConfig) -> None:
@@ -76,6 +82,17 @@ def _grid_first(arguments: Sequence[str]) -> list[str]:
     """``-m`` before the overrides, where Hydra wants it, wherever it was written."""
     grid = [word for word in arguments if word in ("-m", "--multirun")]
     return grid[:1] + [word for word in arguments if word not in ("-m", "--multirun")]
+
+
+def _with_our_folder(arguments: Sequence[str], ours: str) -> list[str]:
+    """Hydra's own key for a run's folder, which its users type, becomes the key that means it here."""
+    keys = [word.lstrip("+").partition("=")[0] for word in arguments]
+    if HYDRAS_FOLDER in keys and ours in keys:
+        raise UsageError(f"{HYDRAS_FOLDER}: means the same as {ours}=, which is given, too; leave one out")
+    return [
+        f"{ours}={word.partition('=')[2]}" if key == HYDRAS_FOLDER and "=" in word else word
+        for word, key in zip(arguments, keys, strict=True)
+    ]
 
 
 @contextlib.contextmanager

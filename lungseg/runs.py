@@ -19,6 +19,7 @@ from lungseg.integrity import require_config_as_written
 from lungseg.manifest import manifest_so_far, read_manifest
 from lungseg.saved_config import read_saved_values, require_buildable
 from lungseg.shell_command import setting
+from lungseg.values import require_values
 
 PACKAGES = [
     "lungseg",
@@ -87,7 +88,10 @@ class Run:
         """Returns what the run was made of, every ``auto`` and interpolation resolved; refuses code of others."""
         values = require_buildable(self.saved_values(), self.config_file)
         require_config_as_written(self.path)
-        return OmegaConf.create(values)
+        try:
+            return OmegaConf.create(require_values(values))
+        except UserError as error:
+            raise UserError(f"{self.config_file}: {error}") from None
 
     def saved_values(self) -> dict[str, Any]:
         """Returns what config.yaml says, as data of which nothing may be built."""

@@ -15,6 +15,7 @@ from lungseg.checkpoints import AtomicIO
 from lungseg.errors import UserError
 from lungseg.parallel.batchnorm import SyncBatchNorm
 from lungseg.parallel.cluster import Place
+from lungseg.precision import BF16, BF16Mixed
 
 ACCELERATORS = ("auto", "cpu", "gpu")
 MINUTES = 30.0  # that a rank waits for the others
@@ -120,6 +121,9 @@ def build(
         plugins += [Given(place, port), *([SyncBatchNorm()] if sync_batchnorm else [])]
         if options.get("strategy", "auto") in ("auto", "ddp"):
             options["strategy"] = DDPStrategy(timeout=timedelta(minutes=rank_timeout_minutes))
+    if options.get("precision") in BF16:
+        plugins.append(BF16Mixed("cuda" if options.get("accelerator") == "gpu" else "cpu"))
+        del options["precision"]  # Lightning takes one of the two
     try:
         return pl.Trainer(
             **options,

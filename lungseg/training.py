@@ -1,6 +1,5 @@
 """One experiment from its config to its tested best weights."""
 
-import contextlib
 import logging
 import shutil
 import time
@@ -10,13 +9,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from lungseg import loggers, output, trainer
+from lungseg import interruption, loggers, output, trainer
 from lungseg.checkpoints import load_checkpoint, load_training_state
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData
 from lungseg.data.split import Splits, copies_across, load_splits, save_splits
-from lungseg.errors import Pruned, Stopped, UserError
+from lungseg.errors import UserError
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.experiment import arm, build_data, build_module, plain, resolved
 from lungseg.files import write_atomically
@@ -28,14 +27,13 @@ from lungseg.manifest import FORMAT
 from lungseg.metrics_file import MetricsFile
 from lungseg.module import SegmentationModule
 from lungseg.parallel import cluster, restart
-from lungseg.parallel.line import RankLost
 from lungseg.parallel.signals import Interrupted, Signals
 from lungseg.parallel.team import Team, team_of
 from lungseg.resume import require_same_data, saved_config
 from lungseg.runs import Run, create_run, environment, open_run
 from lungseg.saved_config import own_modules
 from lungseg.selection import Selection
-from lungseg.shell_command import evaluate_command, resume_command
+from lungseg.shell_command import evaluate_command
 from lungseg.source import build_cases, build_splits
 from lungseg.trust import trusting
 
@@ -78,10 +76,10 @@ def _train(cfg: DictConfig, earlier: Run | None, team: Team, signals: Signals) -
     else:
         splits = load_splits(cases, earlier.splits_file)
         require_same_data(earlier, found)
+    module = build_module(cfg)  # a net that cannot be is refused before any image is read
     cropper = cropper_of(earlier, cfg.data.crop) if earlier else open_cropper(cfg.data.crop) if cfg.data.crop else None
     boxes = lung_boxes(cropper, cases, cfg.trainer) if cropper else None
     data = build_data(cfg, splits, boxes)
-    module = build_module(cfg)
     run = earlier or _new_run(cfg, found, splits, data, cropper)
     with output.to_file(run.log_file):
         writers = _fit(cfg, run, module, data, signals, team, {"fingerprint": found, "boxes": boxes})
@@ -153,17 +151,14 @@ def _fit(
     try:
         team.begin(cfg, run, checkpoint is not None, **told)
         fit(fitter, module, data, team.ranks, checkpoint)
-    except UserError as error:
+    except (UserError, Interrupted) as error:
         loggers.finish(writers)  # before SLURM is asked to run this job again, which may end it at once
-        said = error
-        if isinstance(error, Stopped):
-            said = restart.stopped(str(error), error.signal, further=fitter.global_step > step)
-        elif isinstance(error, RankLost) and run.last.exists():
-            said = RankLost(f"{error}; go on from what was saved by: {resume_command(run.path)}", error.exit_code)
-        status = "stopped" if isinstance(said, Stopped) else "pruned" if isinstance(said, Pruned) else "failed"
-        with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
-            run.update_manifest(status=status, reason=str(said))
+        said = interruption.told(error, run, further=fitter.global_step > step)
+        interruption.note(run, said)
         raise said from None
+    except Exception as error:
+        interruption.note(run, error)
+        raise
     return writers
 
 

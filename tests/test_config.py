@@ -5,7 +5,6 @@ import pytest
 
 from helpers import run_program
 from lungseg.config import compose, options
-from lungseg.errors import UserError
 
 GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger", "experiment")
 
@@ -157,9 +156,3 @@ def test_a_grid_of_one_directory_is_refused_wherever_m_stands(tmp_path, key):
         result.stderr.strip()
         == f"error: {key}= with -m: the runs of a grid each make a directory of their own; leave it out"
     )
-
-
-def test_errors_of_loading_processes_keep_their_one_line():
-    text = "Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  x\n"
-    text += "lungseg.errors.UserError: a.png: broken\n"
-    assert str(UserError(text)) == "a.png: broken"

@@ -406,7 +406,7 @@ def test_two_ensembles_that_begin_with_the_same_run_do_not_overwrite_each_other(
     ("run", "words", "message"),
     [
         ("lung0", ["ask=colour"], r"ask=colour: no such question; there are all, tta, frame, gate, uncertainty"),
-        ("lung0", ["ask=true"], "ask=True: no such question"),
+        ("lung0", ["ask=true"], "ask=true: expected all, or some of"),
         ("lung0", ["ask=[tta,nothing]"], "ask=nothing: no such question"),
         ("lung0", ["ask=gate"], "ask=gate: is about infection, which this run does not predict"),
         ("infection0", ["ask=gate"], r"ask=gate: needs to know the lungs; add gate=<a run of task=lung>"),
@@ -422,7 +422,7 @@ def test_two_ensembles_that_begin_with_the_same_run_do_not_overwrite_each_other(
         ("lung0", ["threshold=0"], r"threshold=0\.0: expected a probability between 0 and 1"),
         ("lung0", ["threshold=1"], r"threshold=1\.0: expected a probability between 0 and 1"),
         ("lung0", ["weight=cases"], "weight=cases: expected images or patients"),
-        ("lung0", ["tta=turn"], "tta=turn: expected one of none, flip"),
+        ("lung0", ["tta=turn"], "tta=turn: expected none or flip"),
         ("lung0", ["tolerances=[0]"], r"tolerances=\[0\]: expected distances above 0, for example \[1,2,4\]"),
         ("lung0", ["tolerances=[2,nan]"], r"tolerances=\[2,nan\]: expected distances above 0"),
         ("lung0", ["tolerances=[]"], r"tolerances=\[\]: expected distances above 0"),

@@ -102,6 +102,19 @@ def test_a_signal_saves_says_how_to_resume_and_is_no_success(tmp_path, number, c
     assert load_checkpoint(tmp_path / "cut" / "checkpoints" / "last.ckpt")["global_step"] > 0
 
 
+def test_three_times_ctrl_c_is_130_with_a_last_line(tmp_path):
+    process = start(*SMALL, "trainer.max_epochs=500", "run_dir=cut", "data.workers=1", cwd=tmp_path)
+    wait_for(tmp_path / "cut" / "overlays" / "epoch-001.png", process)
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.03)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert re.fullmatch(r"error: stopped.*; .* by: python train\.py resume=cut", out.splitlines()[-1])
+    assert "Traceback" not in out
+    assert Run(tmp_path / "cut").manifest()["status"] == "stopped"
+
+
 def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
     result = run_warm(
         "train.py", "-m", *SMALL[:3], "trainer=cpu", "logger=none", "model=unet_classic",
@@ -111,7 +124,7 @@ def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
     assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) == 2
     assert "== run 3 of the grid: " in result.stdout
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert errors[:2] == ["error: data.batch_size=0: expected a whole number, at least 1"] * 2
+    assert errors[:2] == ["error: data.batch_size=0: expected a whole number from 1 to 10000, for example 8"] * 2
     assert errors[2].startswith("error: 2 of the runs failed, as said above: ")
     assert errors[2].count("data.batch_size=0") == 2
 

@@ -227,12 +227,12 @@ def test_a_loss_that_is_not_a_number_stops_with_the_step_and_keeps_the_last_good
     [
         (["monitor=val/dcie"], "monitor=val/dcie"),
         (["+trainer.max_epocs=2"], "max_epocs"),
-        (["trainer.precision=8"], "trainer: "),
+        (["trainer.precision=8"], "trainer.precision=8: expected auto, 32-true"),
         (["data.batch_size=0"], r"data\.batch_size=0"),
         (["+data.cuont=3"], "data.cuont: phantom has no such option; did you mean count"),
         (["trainer.accelerator=gpu"], "trainer.accelerator=gpu"),
         (["ema=2"], "ema=2"),
-        (["+optim.foo=1"], "optim or schedule: .*foo"),
+        (["+optim.foo=1"], "optim.foo: AdamW has no such option"),
     ],
 )
 def test_a_mistake_in_the_options_leaves_no_run_directory(tmp_path, words, message):
@@ -313,7 +313,7 @@ def test_images_that_the_run_was_trained_on_are_left_out_of_external_validation(
         (["split=train"], "a score on training images says nothing"),
         (["split=all"], "the run was trained on"),
         (["threshold=1.5"], r"threshold=1\.5"),
-        (["tta=turn"], "tta=turn: expected one of none, flip"),
+        (["tta=turn"], "tta=turn: expected none or flip"),
         (["data=folder", "data.root=nowhere"], "data.root=nowhere: no such folder"),
         (["data=phantom", "data.size=64"], r"data\.size: a run is judged with the preprocessing"),
     ],
@@ -373,7 +373,7 @@ def test_copies_on_two_sides_are_told_when_training_starts(folder_data, tmp_path
     [
         (["seed=-1"], "seed=-1: expected a whole number from 0"),
         (["seed=99999999999999"], "seed=99999999999999"),
-        (["trainer.max_epochs=0"], r"trainer\.max_epochs=0: expected a whole number, at least 1"),
+        (["trainer.max_epochs=0"], r"trainer\.max_epochs=0: expected a whole number from 1 to 1000000"),
         (["trainer.max_epochs=-1"], r"trainer\.max_epochs=-1"),
         (["optim.lr=0"], r"optim\.lr=0: expected a number above 0"),
         (["optim.lr=abc"], r"optim\.lr=abc"),
@@ -398,7 +398,7 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_made(tmp_path, wor
     ("words", "message"),
     [
         (["batch_size=0"], "batch_size=0: expected"),
-        (["accelerator=xyz"], "accelerator=xyz: expected one of auto, cpu, gpu"),
+        (["accelerator=xyz"], "accelerator=xyz: expected auto, cpu or gpu"),
         (["out=/dev/null/x"], "/dev/null/x: cannot be made"),
         (["out=/dev/null"], "/dev/null: cannot be made"),
     ],

@@ -11,6 +11,7 @@ from lungseg.comparison.shape import finite, get, list_of, require
 from lungseg.errors import UserError
 from lungseg.json_file import parse_json, read_plain_file
 from lungseg.plural import plural
+from lungseg.shell_command import shell_command
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")
 FILE = "search.json"

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from lungseg.cores import cores
 from lungseg.data.dataset import CaseDataset, InOrder, Key, Sample, ShuffledEpochs
+from lungseg.data.loader import Loader
 from lungseg.data.pack import Pack
 from lungseg.data.preprocess import Preprocessing
 from lungseg.data.split import Splits
@@ -32,6 +33,7 @@ class SegmentationData(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.loaders: list[Loader[Sample]] = []
         self.splits, self.regions, self.how = dict(splits), list(regions), how
         self.batch_size, self.workers, self.seed = batch_size, count_workers(workers), seed
         if overfit is not None:
@@ -81,14 +83,20 @@ class SegmentationData(pl.LightningDataModule):
         return self._loader(self.val_set, InOrder(len(self.val_set), rank, ranks))
 
     def _loader(self, dataset: CaseDataset, sampler: Sampler[Key], drop_last: bool = False) -> DataLoader[Sample]:
-        return make_loader(dataset, sampler, self.batch_size, self.workers, drop_last)
+        self.loaders.append(make_loader(dataset, sampler, self.batch_size, self.workers, drop_last))
+        return self.loaders[-1]
+
+    def raise_if_worker_died(self) -> None:
+        """What a failed training may be due to."""
+        for loader in self.loaders:
+            loader.raise_if_worker_died()
 
 
 def make_loader(
     dataset: CaseDataset, sampler: Sampler[Key], batch_size: int, workers: int, drop_last: bool = False
-) -> DataLoader[Sample]:
+) -> Loader[Sample]:
     """A loader whose workers leave signals to the main process, which saves first."""
-    return DataLoader(
+    return Loader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,

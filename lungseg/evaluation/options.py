@@ -7,24 +7,17 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
+from lungseg.config import plain_options
 from lungseg.errors import UsageError, UserError
-from lungseg.inference import TTA
 from lungseg.selection import KEPT
-from lungseg.statistics.cases import WEIGHTS
+from lungseg.values import require_options
 
 TOLERANCES = (1.0, 2.0, 4.0)
 
 
 def require_sound(options: DictConfig, overrides: Sequence[str]) -> None:
     """One line for the first that is not."""
-    if not 0 < options.threshold < 1:
-        raise UserError(f"threshold={options.threshold}: expected a probability between 0 and 1, for example 0.5")
-    if options.tta not in TTA:
-        raise UserError(f"tta={options.tta}: expected one of {', '.join(TTA)}")
-    if options.get("weight", "images") not in WEIGHTS:
-        raise UserError(f"weight={options.weight}: expected {' or '.join(WEIGHTS)}")
-    if options.batch_size is not None and options.batch_size < 1:
-        raise UserError(f"batch_size={options.batch_size}: expected a whole number, at least 1")
+    require_options(plain_options(options))
     tolerances(options.tolerances)
     members(options.run)
     for key in [override.lstrip("+").partition("=")[0] for override in overrides]:

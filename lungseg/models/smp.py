@@ -4,6 +4,7 @@ import difflib
 import inspect
 import pkgutil
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +13,9 @@ from torch import nn
 from lungseg.errors import UserError
 from lungseg.models.net import Net
 from lungseg.models.published import known_encoder, load_published
+from lungseg.models.size import require_room
 from lungseg.models.weights import check_flags, load_encoder
+from lungseg.value_kinds import shown
 
 SET_HERE = {
     "self": "",
@@ -49,6 +52,10 @@ def build(
         )
         return net
 
+    count = _count(lambda: construct(None))
+    if count is not None:
+        given = "".join(f" model.{key}={shown(value)}" for key, value in options.items())
+        require_room(count, f"model.encoder={encoder}{given}")
     try:
         bare = load_published(encoder, construct) if pretrained and weights is None else construct(None)
         net = Net(bare, int(bare.encoder.output_stride), freeze=freeze)  # type: ignore[union-attr, arg-type]
@@ -60,6 +67,15 @@ def build(
     if weights is not None:
         load_encoder(net.encoder, weights, in_channels)
     return net
+
+
+def _count(construct: Callable[[], nn.Module]) -> int | None:
+    """The parameters of a net that takes no memory and draws no random numbers; None where none can be made so."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return sum(parameter.numel() for parameter in construct().parameters())
+    except Exception:  # some encoders look at their numbers; what cannot be made at all is said when it is built
+        return None
 
 
 def _architecture(arch: str) -> Any:

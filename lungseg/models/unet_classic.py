@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lungseg.errors import UserError
 from lungseg.models.net import Net
+from lungseg.models.size import classic_parameters, require_room
 from lungseg.models.weights import check_flags, load_encoder
 
 
@@ -107,6 +108,9 @@ def build(
         )
     if width < 1 or depth < 1:
         raise UserError(f"model.width={width} model.depth={depth}: both must be at least 1; the paper has 64 and 4")
+    require_room(
+        classic_parameters(in_channels, regions, width, depth, bilinear), f"model.width={width} model.depth={depth}"
+    )
     net = Net(UNetClassic(in_channels, regions, width, depth, bilinear), 2**depth, freeze=freeze)
     if weights is not None:
         load_encoder(net.encoder, weights, in_channels)

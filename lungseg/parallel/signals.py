@@ -4,15 +4,52 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 from lungseg.parallel import cluster
 
+PATIENCE = 5.0  # seconds that a program has to end by itself before a further Ctrl-C ends it
+
+
+class CtrlC:
+    """Ends a program at the first Ctrl-C; those that follow at once let it say what it saved."""
+
+    def __init__(self) -> None:
+        self.ending_since: float | None = None
+        self._pid = os.getpid()
+
+    def install(self) -> None:
+        """In place of Python's own handler; where Ctrl-C is ignored, or is somebody else's, nothing changes."""
+        ours = threading.current_thread() is threading.main_thread()
+        if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self.begins()
+            signal.signal(signal.SIGINT, self.handle)
+
+    def begins(self) -> None:
+        """The next Ctrl-C is the first one, of this process."""
+        self.ending_since, self._pid = None, os.getpid()
+
+    def ends(self) -> None:
+        """From here on the program is ending, and another Ctrl-C is no news."""
+        self.ending_since = self.ending_since or time.monotonic()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid or self.ending_since is None:
+            self.ends()
+            raise KeyboardInterrupt
+        if time.monotonic() - self.ending_since > PATIENCE:
+            os.write(2, b"error: stopped at once, while it was ending\n")
+            os._exit(128 + number)
+
+
+CTRL_C = CtrlC()
+
 
 class Interrupted(BaseException):
-    """A signal where there is nothing to save; no ``except Exception`` on the way swallows it."""
+    """A signal that stops at once, without saving; no ``except Exception`` on the way swallows it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -29,6 +66,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Signals":
+        CTRL_C.begins()
         if threading.current_thread() is threading.main_thread():
             numbers = [signal.SIGINT, signal.SIGTERM]
             numbers += [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if self._is_ours(name)]
@@ -62,12 +100,15 @@ class Signals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
             return  # a loading process: SLURM signals every process of a step
-        if self.number is not None:
-            if number == signal.SIGINT and self.number == signal.SIGINT:
-                raise KeyboardInterrupt
+        again = self.number is not None
+        if number == signal.SIGINT and CTRL_C.ending_since is not None:
+            CTRL_C.handle(number, frame)
+            return
+        if again and not (number == signal.SIGINT and self.number == signal.SIGINT):
             return
         self.number = number
-        if not self.remembered:
+        if again or not self.remembered:
+            CTRL_C.ends()
             raise Interrupted(number)
         said = "stopping at the next safe point (Ctrl-C again: at once, without saving)\n"
         if cluster.place().rank == 0:

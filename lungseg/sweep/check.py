@@ -6,14 +6,13 @@ import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import compose, suggestion
+from lungseg.config import compose, plain, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.models.hub import locate
 from lungseg.shell_command import shell_command
@@ -73,8 +72,8 @@ class Checker:
 
     def _require_trainable(self, config: DictConfig) -> None:
         """As far as that is known without a net and without reading an image."""
-        content: Any = OmegaConf.to_container(config, resolve=True)
-        require_values(content)
+        content = require_values(plain(config))
+        config = OmegaConf.create(content)
         data = {key: value for key, value in content["data"].items() if key not in (*PREPROCESSING, *LOADING)}
         name = json.dumps(data, sort_keys=True, default=str)
         if name in self._seen:

@@ -18,8 +18,10 @@ from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, r
 from lungseg.sweep.space import Space, read_space
 from lungseg.sweep.trial import Part, Trial
 
+WHERE = "out=FOLDER says where all runs lie"
 KEPT_BACK = {
-    "run_dir": "out=FOLDER says where all runs lie",
+    "run_dir": WHERE,
+    "hydra.run.dir": WHERE,
     "resume": "what was stopped goes on by itself",
     "trust": "it is said on the command line of lungseg sweep alone",
 }

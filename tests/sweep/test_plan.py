@@ -128,6 +128,7 @@ def test_values_are_written_as_hydra_reads_them(value, written):
             "grid: {seed: [1]}\nbase: {pretrained: true, model.weights: gone.pt}",
             r"model\.weights=gone\.pt: no such file",
         ),
+        ("grid: {seed: [1]}\nbase: {hydra.run.dir: x}", r"hydra.run.dir: is the study's own business; .*out=FOLDER"),
         ("grid: {seed: [1]}\nbase: {run_dir: x}", r"run_dir: is the study's own business; .*out=FOLDER"),
     ],
 )
@@ -148,7 +149,7 @@ def test_a_bad_study_is_one_line_that_names_the_file_or_the_key(content, message
         (["seed=1", "seed=2"], "error: seed: given twice"),
         (["loss="], "error: loss=: a value is needed"),
         (["trainer.max_epochs=two"], "error: mine.yaml: trial a: trainer.max_epochs=two: expected a whole number"),
-        (["data.size=8"], "error: mine.yaml: trial a: data.size=8: expected a whole number, at least 32"),
+        (["data.size=8"], "error: mine.yaml: trial a: data.size=8: expected a whole number from 32 to 8192"),
         (["data=folder", "data.root=gone"], "error: mine.yaml: trial a: data.root=gone: no such folder"),
         (["data.test=0.999"], "error: mine.yaml: trial a: data"),
         (["budget.trials=3"], "error: budget: mine.yaml is a grid, in which every trial is run; only a search has"),

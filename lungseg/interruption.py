@@ -1,0 +1,34 @@
+"""How a training that did not come to its end ended: what is told, and what its manifest says."""
+
+import contextlib
+
+from lungseg.data.loader import WorkerDiedError
+from lungseg.errors import Pruned, Stopped, UserError
+from lungseg.parallel import restart
+from lungseg.parallel.line import RankLost
+from lungseg.parallel.signals import Interrupted
+from lungseg.runs import Run
+from lungseg.shell_command import resume_command
+
+
+def told(error: UserError | Interrupted, run: Run, further: bool) -> UserError:
+    """The error to raise, with the command that goes on; ``further``: it got further than it was when it began."""
+    go_on = f"go on from what was saved by: {resume_command(run.path)}"
+    if isinstance(error, Interrupted):
+        again = f"nothing was saved; begin again by: {resume_command(run.path)}"
+        return restart.stopped(f"stopped at once; {go_on if run.last.exists() else again}", error.number, further)
+    if isinstance(error, Stopped):
+        return restart.stopped(str(error), error.signal, further)
+    if isinstance(error, RankLost) and run.last.exists():
+        return RankLost(f"{error}; {go_on}", error.exit_code)
+    if isinstance(error, WorkerDiedError) and run.last.exists():
+        return WorkerDiedError(f"{error}; {go_on} data.workers=0")
+    return error
+
+
+def note(run: Run, error: Exception) -> None:
+    """In the manifest: failed, stopped or pruned, and why."""
+    status = "stopped" if isinstance(error, Stopped) else "pruned" if isinstance(error, Pruned) else "failed"
+    said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}".splitlines()[0]
+    with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told
+        run.update_manifest(status=status, reason=said)

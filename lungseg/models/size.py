@@ -1,0 +1,55 @@
+"""How large a net would be, and whether it can be built here; known before it is built. Nothing heavy is imported."""
+
+import contextlib
+import os
+from itertools import pairwise
+from pathlib import Path
+
+from lungseg.errors import UserError
+
+BYTES = 8  # of each parameter: its weight and its gradient, or its copy in a checkpoint
+GIB = 2**30
+LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def require_room(parameters: int, keys: str) -> None:
+    """Refuses a net whose weights and gradients alone are more than this machine's memory."""
+    there = memory()
+    if parameters * BYTES > there:
+        raise UserError(
+            f"{keys}: the net would have {size(parameters)}; this machine has {said(there / GIB)} GiB: expected a "
+            "smaller net"
+        )
+
+
+def size(parameters: int) -> str:
+    """As a person reads it."""
+    return f"{said(parameters)} parameters, {said(parameters * BYTES / GIB)} GiB with their gradients"
+
+
+def classic_parameters(in_channels: int, regions: int, width: int, depth: int, bilinear: bool) -> int:
+    """Of ``model=unet_classic``, by formula: one too large cannot even be described layer by layer."""
+
+    def block(inward: int, outward: int) -> int:
+        return 9 * inward * outward + 9 * outward * outward + 4 * outward  # two convolutions, two batch norms
+
+    channels = [width << level for level in range(depth + 1)]
+    down = sum(block(a, b) for a, b in pairwise([in_channels, *channels]))
+    up = sum((2 if bilinear else 8) * c * c + c + block(2 * c, c) for c in channels[:-1])
+    return down + up + width * regions + regions
+
+
+def memory(root: Path = Path("/")) -> int:
+    """Bytes of this machine, or of the container that this process is in."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max": there is none
+            found = min(found, int((root / limit).read_text()))
+    return found
+
+
+def said(number: float) -> str:
+    """A number as a person reads it: 31,000,000 or 1.4e+33."""
+    if number >= 1e15:
+        return f"{float(number):.1e}"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
