@@ -9,6 +9,7 @@ import yaml
 from omegaconf._utils import get_yaml_loader  # reads 1e-3 as a number and refuses a key that is there twice
 
 from lungseg.errors import UserError
+from lungseg.json_file import read_plain_file
 
 MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000
@@ -19,9 +20,7 @@ SHOWN = 60  # characters of a value that an error quotes
 def read_yaml(path: Path, then: str) -> Any:
     """Returns dicts, lists, strings, numbers, booleans and None; ``then`` ends the error of a file that is none."""
     try:
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{path}: has {path.stat().st_size} bytes, expected at most {MOST_BYTES}; {then}")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_plain_file(path, MOST_BYTES).decode("utf-8-sig")
         _require_bounded(text, path, then)
         content = yaml.load(text, Loader=get_yaml_loader())  # a SafeLoader: no tag makes an object
     except (yaml.YAMLError, OSError, ValueError) as error:
