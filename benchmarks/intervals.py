@@ -26,7 +26,7 @@ from hardware import machine, save
 from lungseg.statistics.bootstrap import mean_intervals
 from lungseg.statistics.cases import WEIGHTS, Floats, Weight, effective_patients, weighted
 from lungseg.statistics.multiplicity import SURE, holm, holm_over_pairs, sure
-from lungseg.statistics.paired import p_of_pairs
+from lungseg.statistics.permutation import p_of_pairs
 from lungseg.statistics.ranking import rank
 from lungseg.statistics.shares import share_interval
 

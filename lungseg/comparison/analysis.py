@@ -12,7 +12,8 @@ from lungseg.comparison.kind import Kind
 from lungseg.comparison.strata import Subgroup, intervals, subgroups
 from lungseg.statistics.cases import Weight, effective_patients, weighted
 from lungseg.statistics.multiplicity import holm_over_pairs, sure
-from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with, p_of_all
+from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
+from lungseg.statistics.permutation import p_of_all
 from lungseg.statistics.ranking import Ranking, rank
 from lungseg.statistics.seeds import Spread, seeds_p, spread
 

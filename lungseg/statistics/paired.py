@@ -1,20 +1,18 @@
 """Two runs on the same cases: how much they differ, how surely, and on how many patients."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from lungseg.statistics.bootstrap import NUMBERS, mean_intervals
+from lungseg.statistics.bootstrap import mean_intervals
 from lungseg.statistics.cases import Floats, patient_sums, scored, snapped
+from lungseg.statistics.permutation import RESAMPLES, Numbers, flipped_sums, sign_flips
 
-RESAMPLES = 10_000  # sign flips
 EXACT = 13  # patients, up to which these are all that there are
 DRAWS = 2000  # of patients at most, for the interval
 COLUMNS = ("difference", "low", "high", "p", "wilcoxon_p", "effect", "superiority")
-Numbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,85 +100,9 @@ def compare_all(values: Floats, patients: Sequence[str], *, resamples: int = RES
     )
 
 
-def p_of_all(values: Floats, patients: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Tests every column of ``values`` [N, R] against every other -> p [R, R], as in ``compare_all``, for many runs.
-
-    No sign flip among ``resamples`` says less than 1 / ``resamples``, which no correction for thousands of pairs leaves
-    below 0.05: where none went as far, p is at most Hoeffding's bound over all flips, 2 exp(-t^2 / (2 sum d^2)), with d
-    the patients' differences and t their sum.
-    """
-    runs = values.shape[1]
-    left, right = np.triu_indices(runs, 1)
-    p = np.full((runs, runs), np.nan)
-    if scored(values).any():
-        np.fill_diagonal(p, 1)
-    p[left, right] = p_of_pairs(values, left, right, patients, resamples=resamples, seed=seed, bounded=True)
-    p[right, left] = p[left, right]
-    return p
-
-
-def p_of_pairs(
-    values: Floats,
-    left: Numbers,
-    right: Numbers,
-    patients: Sequence[str],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    bounded: bool = False,
-) -> Floats:
-    """Tests columns ``left`` [C] of ``values`` [N, R] against columns ``right`` [C] -> p [C]; see ``p_of_all``."""
-    there = scored(values)
-    p = np.full(len(left), np.nan)
-    if not there.any():
-        return p
-    sums = patient_sums(values[there], np.asarray(patients)[there].tolist())[0]
-    flips = _flips(values[there], sums, resamples, seed)
-    for start in range(0, len(left), flips.step):
-        part = slice(start, start + flips.step)
-        p[part] = flips.p(*flips.differences(left[part], right[part]), bounded)
-    return p
-
-
 def _single(found: Pairs, column: int) -> Paired:
     numbers = {name: float(getattr(found, name)[column]) for name in COLUMNS}
     return Paired(**numbers, cases=found.cases, patients=found.patients)
-
-
-@dataclass(frozen=True)
-class _Flips:
-    """Scores [N, R], their sums by patient [P, R], and what the sums come to under each sign flip [m, R]."""
-
-    values: Floats
-    sums: Floats
-    flipped: Floats
-    exact: bool  # these are all sign flips that there are
-    scale: float
-    step: int  # pairs at a time, to bound the memory
-
-    def differences(self, one: Numbers, other: Numbers) -> tuple[Floats, Floats, Floats]:
-        """Subtracts columns ``other`` from ``one`` -> by case [N, c], by patient [P, c], by flip [m, c]."""
-        by_case = snapped(self.values[:, one] - self.values[:, other], self.scale)
-        return by_case, self.sums[:, one] - self.sums[:, other], self.flipped[:, one] - self.flipped[:, other]
-
-    def p(self, by_case: Floats, by_patient: Floats, by_flip: Floats, bounded: bool = False) -> Floats:
-        """Tests differences [N, c] -> p [c]; ``bounded``: see ``p_of_all``."""
-        total = np.abs(by_case.sum(axis=0))
-        beyond = (np.abs(by_flip) >= total - 1e-12 * self.scale * len(self.values)).sum(axis=0)
-        if self.exact:
-            return np.asarray(beyond / len(by_flip))
-        p = (beyond + 1) / (len(by_flip) + 1)
-        if not bounded:
-            return np.asarray(p)
-        squares = np.maximum((by_patient**2).sum(axis=0), np.finfo(np.float64).tiny)
-        bound = np.maximum(2 * np.exp(-(total**2) / (2 * squares)), np.finfo(np.float64).tiny)  # never 0
-        return np.asarray(np.where(beyond == 0, np.minimum(p, bound), p))
-
-
-def _flips(values: Floats, sums: Floats, resamples: int, seed: int) -> _Flips:
-    flipped = np.concatenate([signs @ sums for signs in _signs(len(sums), resamples, seed)])
-    step = max(1, 2 * NUMBERS // max(len(values), resamples))
-    return _Flips(values, sums, flipped, 2 ** len(sums) <= resamples, float(np.abs(values).max()), step)
 
 
 def _columns(
@@ -192,8 +114,7 @@ def _columns(
     found = {name: np.full(len(left), np.nan) for name in COLUMNS}
     if not len(values):
         return Pairs(**found, cases=0, patients=0)
-    sums, counts = patient_sums(values, owners)
-    flips = _flips(values, sums, resamples, seed)
+    flips, counts = flipped_sums(values, owners, resamples, seed), patient_sums(values, owners)[1]
     for start in range(0, len(left), flips.step):
         part = slice(start, start + flips.step)
         differences, by_patient, by_flip = flips.differences(left[part], right[part])
@@ -205,19 +126,7 @@ def _columns(
         means = snapped(patient_sums(differences, owners)[0] / counts[:, :1], flips.scale)
         found["wilcoxon_p"][part], found["effect"][part] = _wilcoxon(means), _effect(means)
         found["superiority"][part] = (means > 0).mean(axis=0) + (means == 0).mean(axis=0) / 2
-    return Pairs(**found, cases=len(values), patients=len(sums))
-
-
-def _signs(patients: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Of 1 and -1, [m, P] at a time: all 2^P if these are no more than ``resamples``, else so many by chance."""
-    if 2**patients <= resamples:
-        yield np.where(np.arange(2**patients)[:, None] >> np.arange(patients) & 1, -1.0, 1.0)
-        return
-    generator = np.random.default_rng(seed)
-    step = max(1, NUMBERS // patients)
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        yield np.where(generator.integers(2, size=(rows, patients), dtype=np.int8), -1.0, 1.0)
+    return Pairs(**found, cases=len(values), patients=len(counts))
 
 
 def _wilcoxon(means: Floats) -> Floats:
@@ -229,7 +138,7 @@ def _wilcoxon(means: Floats) -> Floats:
     signed = np.sign(means) * (stats.rankdata(magnitudes, axis=0) - zeros)
     observed = np.abs(signed.sum(axis=0))
     if len(means) <= EXACT:
-        flipped = np.concatenate([signs @ signed for signs in _signs(len(means), 2**EXACT, 0)])
+        flipped = np.concatenate([signs @ signed for signs in sign_flips(len(means), 2**EXACT, 0)])
         return np.asarray((np.abs(flipped) >= observed - 1e-9).mean(axis=0))
     deviation = np.sqrt((signed**2).sum(axis=0))
     return np.asarray(2 * special.ndtr(-observed / np.maximum(deviation, 1)))

@@ -4,7 +4,7 @@ import numpy as np
 
 from lungseg.statistics.bootstrap import mean_intervals
 from lungseg.statistics.multiplicity import SURE, sure
-from lungseg.statistics.paired import p_of_pairs
+from lungseg.statistics.permutation import p_of_pairs
 
 
 def patients_of(generator, patients, most=3):

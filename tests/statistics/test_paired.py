@@ -4,7 +4,8 @@ from scipy import stats
 from simulated import dice, patients_of
 
 from lungseg.statistics.multiplicity import holm
-from lungseg.statistics.paired import compare, compare_all, compare_with, p_of_all
+from lungseg.statistics.paired import compare, compare_all, compare_with
+from lungseg.statistics.permutation import p_of_all
 
 
 def example(patients, seed=0, most=1, gap=0.0):
