@@ -41,7 +41,7 @@ class Overlays(Callback):
         overlays = self._predict(pl_module)
         epoch = trainer.current_epoch
         sheet = draw_sheet(overlays, f"validation, epoch {epoch + 1}")
-        with replaced(self.run.overlays / f"epoch-{epoch + 1:03d}.png") as partial:
+        with replaced(self.run.overlays / f"epoch-{epoch + 1:03d}.png", lasting=False) as partial:
             Image.fromarray(sheet).save(partial)
         log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, epoch)
 
@@ -148,7 +148,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
             axis.legend(frameon=False, loc="best" if title == "loss" else "lower right")
         if title != "loss":
             axis.set_ylim(0, 1)
-    with replaced(picture) as partial:
+    with replaced(picture, lasting=False) as partial:
         figure.savefig(partial, dpi=110)
 
 

@@ -23,10 +23,11 @@ _cleaned: set[str] = set()  # folders in which this process has removed the left
 
 
 @contextlib.contextmanager
-def replaced(path: Path, then: str = "free space or choose another place") -> Iterator[Path]:
+def replaced(path: Path, then: str = "free space or choose another place", lasting: bool = True) -> Iterator[Path]:
     """Yields a path of one's own beside ``path``, with its ending, whose file takes the place of ``path`` afterwards.
 
-    The content reaches the disk before the name does, so that a power cut leaves the older file or the new one. A
+    The content reaches the disk before the name does, so that a power cut leaves the older file or the new one; this
+    takes milliseconds, and what can be drawn again is not ``lasting`` and does without. A
     link to a file of the same folder is followed; one that leads elsewhere is replaced, since a run directory may be
     a stranger's.
     """
@@ -42,9 +43,11 @@ def replaced(path: Path, then: str = "free space or choose another place") -> It
             _remove_leftovers(target.parent, partial)
             yield partial
             _keep_mode(target, descriptor)
-            os.fsync(descriptor)
+            if lasting:
+                os.fsync(descriptor)
         os.replace(partial, target)
-        _sync_folder(target.parent)
+        if lasting:
+            _sync_folder(target.parent)
     except OSError as error:
         raise refusal(path, error, then) from None
     finally:

@@ -3,7 +3,7 @@
 import torch
 from omegaconf import DictConfig
 
-from lungseg.checkpoints import load_checkpoint
+from lungseg.checkpoints import load_checkpoint, require_finite
 from lungseg.errors import UserError
 from lungseg.experiment import build_module
 from lungseg.module import SegmentationModule
@@ -19,6 +19,7 @@ def rebuild(run: Run, cfg: DictConfig) -> tuple[SegmentationModule, int]:
         blank.model.weights = None
     module = build_module(blank)
     _load(module, best["state_dict"], run)
+    require_finite(run.best, best["state_dict"])
     return module, int(best["epoch"])
 
 

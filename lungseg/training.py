@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from lungseg import interruption, loggers, output, trainer
-from lungseg.checkpoints import load_checkpoint, load_training_state
+from lungseg.checkpoints import load_checkpoint, load_training_state, require_finite
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData
@@ -196,6 +196,7 @@ def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits,
     run.update_manifest(sha256={**run.manifest().get("sha256", {}), **hashes(run.path, [WEIGHTS])})
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
+    require_finite(run.best, best["state_dict"])
     chosen = trainer.device(cfg.trainer)
     run.update_manifest(
         best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, cfg.data.size, chosen)

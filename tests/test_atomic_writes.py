@@ -149,6 +149,10 @@ def test_the_content_is_on_the_disk_before_its_name_and_the_folder_after(tmp_pat
     monkeypatch.setattr(os, "replace", lambda *paths: (done.append("renamed"), real_replace(*paths)))
     write_atomically(tmp_path / "a.txt", "hello")
     assert done == [5, "renamed", "folder"]
+    done.clear()
+    with replaced(tmp_path / "curves.png", lasting=False) as partial:  # drawn after each epoch
+        partial.write_bytes(b"picture")
+    assert done == ["renamed"]
 
 
 # as a plain write would

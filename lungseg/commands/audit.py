@@ -124,7 +124,7 @@ def _draw_pairs(pairs: Sequence[Pair], side: Mapping[str, str], folder: Path) ->
             image, _ = shrunk(film(case), {}, 320)
             tiles.append((image, None, f"{side.get(case.id, '')} · {case.label} · {case.id}"))
         title = f"{number}: {pair.kind}, likeness {pair.likeness:.3f}"
-        with replaced(folder / f"{number:04d}.png") as partial:
+        with replaced(folder / f"{number:04d}.png", lasting=False) as partial:
             Image.fromarray(draw_contacts(tiles, title, columns=2, side=320)).save(partial)
     if len(pairs) > DRAWN:
         log.info("pictures of the first %d of %d pairs", DRAWN, len(pairs))

@@ -177,7 +177,7 @@ def _write(reports: Sequence[Report], out: Path, whole: str, figures: dict[str, 
 
 def _write_figures(figures: Mapping[str, bytes], out: Path) -> None:
     for name, drawn in figures.items():
-        with replaced(out / "figures" / name) as partial:
+        with replaced(out / "figures" / name, lasting=False) as partial:
             partial.write_bytes(drawn)
 
 

@@ -174,6 +174,9 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
             f"{path}: names case {gone[0]!r}, which the data no longer has ({plural(len(gone), 'such case')}); "
             "bring back the data as it was, or judge on it as another data set (data=...)"
         )
+    empty = [name for name, ids in saved.items() if not ids]
+    if empty:
+        raise UserError(f"{path}: {empty[0]} has no case; every side needs at least one: restore it or split anew")
     splits = {name: [by_id[id] for id in ids] for name, ids in saved.items()}
     _require_disjoint(splits)
     return splits

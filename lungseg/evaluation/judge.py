@@ -181,7 +181,7 @@ def _draw(
     for name, group in chosen.items():
         path = directory / f"{name}.png"
         sheet = draw_sheet([shown[one.case.id] for one in group], f"{name} cases")
-        with replaced(path) as partial:
+        with replaced(path, lasting=False) as partial:
             Image.fromarray(sheet).save(partial)
         pictures.append(path)
     return list(shown.values()), pictures[1]

@@ -198,6 +198,6 @@ def _draw(subject: Subject, one: Uncertainty, k: int) -> Path:
         single = iter([(case, image, reference[k : k + 1], found[k : k + 1])])
         shown += [(overlay, found[k]) for overlay in make_overlays(single, [one.region], subject.threshold)]
     path = subject.directory / f"uncertainty-{one.region}.png"
-    with replaced(path) as partial:
+    with replaced(path, lasting=False) as partial:
         Image.fromarray(draw_uncertainty(shown, one.region)).save(partial)
     return path
