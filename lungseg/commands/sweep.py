@@ -156,9 +156,9 @@ def status(folders: Sequence[Path]) -> int:
         _failures(study, rows)
         page = place / "comparison" / "comparison.html"
         if there or led:
-            print(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}")
+            print(one_line(f"help      {shlex.join(['lungseg', 'sweep', 'join', str(place)])}"))
         elif ledger.over() and (here / page).exists() and not any(row.state == "failed" for row in rows):
-            print(f"page      {shlex.quote(str(page))}")
+            print(one_line(f"page      {shlex.quote(str(page))}"))
         else:
             print(f"go on     {one_line(command)}")
     return 0
