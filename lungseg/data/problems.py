@@ -20,6 +20,12 @@ class Problem:
         return one_line(f"{self.path}: {self.said}")
 
 
+def patients_not_known(path: Path) -> Problem:
+    """Tell that a publisher says nothing of patients."""
+    said = "names no patients; each image counts as one, and two of one person may stand on two sides of a split"
+    return Problem("patients not known", path, said, harm=False)
+
+
 def settle(found: list[Problem], into: list[Problem] | None) -> None:
     """Hand the problems to ``into``; where nobody collects them, the first harmful one is an error."""
     if into is not None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.shell_command import shell_command, shell_word
-from lungseg.sweep.file_values import require_safe_words
-from lungseg.sweep.study import Study, read_content, require_safe_given
+from lungseg.sweep.file_values import require_safe_given, require_safe_words
+from lungseg.sweep.study import Study, read_content
 
 RETRAINED = "retrained"  # the folder of a search in which its best is trained again
 

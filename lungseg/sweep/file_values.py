@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,6 +14,7 @@ from lungseg.errors import UserError
 from lungseg.safe_yaml import shown
 from lungseg.saved_config import own_modules, require_known_code, require_plain
 from lungseg.sweep.plan import Words
+from lungseg.sweep.settings import KEYS as SETTINGS
 
 KEY = re.compile(r"[+~]{0,2}[A-Za-z_]\w*(\.\w+)*", re.ASCII)
 COMMAND_LINE = "say it on the command line, if you mean it"
@@ -100,6 +102,21 @@ def require_safe_settings(settings: Mapping[str, Any], typed: Collection[str], s
     storage = settings.get("storage")
     if storage is not None and "storage" not in typed and not DATABASES.match(str(storage)):
         raise UserError(f"{said}storage is {shown(storage)}; expected sqlite, postgresql or mysql; {COMMAND_LINE}")
+
+
+def require_safe_given(given: Words, typed: frozenset[str], file: Path) -> None:
+    """Checks settings that a study's record calls typed, and that were not typed here."""
+    nested: dict[str, Any] = {}
+    for key, value in ((key, value) for key, value in given.items() if key not in typed):
+        first, _, rest = key.partition(".")
+        if first not in SETTINGS:
+            continue
+        content = word_value(key, value, str(file))
+        if rest:
+            nested.setdefault(first, {})[rest] = content
+        else:
+            nested[first] = content
+    require_safe_settings(nested, typed, f"{file}: ")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -11,12 +11,12 @@ from lungseg.config import studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.safe_yaml import read_yaml, shown
 from lungseg.sweep.check import Checker, require_executor
-from lungseg.sweep.file_values import require_safe_settings, require_safe_words, word_value
+from lungseg.sweep.file_values import require_safe_given, require_safe_settings, require_safe_words
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, read_settings
 from lungseg.sweep.space import Space, read_space
-from lungseg.sweep.trial import Part, Trial
+from lungseg.sweep.trial import Part, Trial, parts_of
 
 WHERE = "out=FOLDER says where all runs lie"
 KEPT_BACK = {
@@ -77,7 +77,7 @@ class Study:
         overrides = self.base | chosen
         overrides = overrides | {"label": overrides.get("label", text(name))}
         needs = [trial.name for trial in self.trials]
-        return Trial(name, _parts(name, overrides, self.settings, self.folder), tuple(needs))
+        return Trial(name, parts_of(name, overrides, self.settings, self.folder), tuple(needs))
 
 
 def read_study(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> Study:
@@ -133,21 +133,6 @@ def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: 
         for corner in space.corners():
             _check_corner(checker, study, corner)
     return study
-
-
-def require_safe_given(given: Words, typed: frozenset[str], file: Path) -> None:
-    """Checks settings that a study's record calls typed, and that were not typed here."""
-    nested: dict[str, Any] = {}
-    for key, value in ((key, value) for key, value in given.items() if key not in typed):
-        first, _, rest = key.partition(".")
-        if first not in SETTINGS:
-            continue
-        content = word_value(key, value, str(file))
-        if rest:
-            nested.setdefault(first, {})[rest] = content
-        else:
-            nested[first] = content
-    require_safe_settings(nested, typed, f"{file}: ")
 
 
 def _require_safe_trials(trials: Sequence[Trial], study: Study, typed: frozenset[str]) -> None:
@@ -259,12 +244,3 @@ def _trial(name: str, overrides: Words, before: Mapping[str, Words], study: Stud
     places = {key: text(str(study.folder / step)) for key, step in named.items()}
     part = Part(name, overrides | places, study.folder / name)
     return Trial(name, [part], tuple(dict.fromkeys(named.values())))
-
-
-def _parts(name: str, overrides: Words, settings: Settings, folder: Path) -> list[Part]:
-    each: Sequence[tuple[str, Words]] = [("", {})]
-    if settings.seeds:
-        each = [(f"-seed{seed}", {"seed": str(seed)}) for seed in settings.seeds]
-    elif settings.folds:
-        each = [(f"-fold{n}", {"data.folds": str(settings.folds), "data.fold": str(n)}) for n in range(settings.folds)]
-    return [Part(name + ending, overrides | words, folder / (name + ending)) for ending, words in each]

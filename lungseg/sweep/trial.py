@@ -1,10 +1,12 @@
 """A trial, and the runs that it is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lungseg.shell_command import hydra_value
 from lungseg.sweep.plan import Words
+from lungseg.sweep.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,13 @@ class Trial:
     parts: list[Part]
     needs: tuple[str, ...] = ()
     encoder: str | None = None
+
+
+def parts_of(name: str, overrides: Words, settings: Settings, folder: Path) -> list[Part]:
+    """Returns the runs of a trial: one with each seed, or on each fold, where a search asks for several."""
+    each: Sequence[tuple[str, Words]] = [("", {})]
+    if settings.seeds:
+        each = [(f"-seed{seed}", {"seed": str(seed)}) for seed in settings.seeds]
+    elif settings.folds:
+        each = [(f"-fold{n}", {"data.folds": str(settings.folds), "data.fold": str(n)}) for n in range(settings.folds)]
+    return [Part(name + ending, overrides | words, folder / (name + ending)) for ending, words in each]

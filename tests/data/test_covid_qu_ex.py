@@ -86,7 +86,7 @@ def test_what_is_missing_extra_or_stray_is_told(root):
     home = root / covid_qu_ex.PARTS["lung"] / covid_qu_ex.PARTS["lung"]
     problems: list[Problem] = []
     covid_qu_ex.cases(root=str(root), problems=problems)
-    assert {problem.kind for problem in problems} == {"count", "stray folder"}
+    assert {problem.kind for problem in problems} == {"count", "stray folder", "patients not known"}
     assert any("Train/COVID-19: holds 12 images; 7658 were published: 7646 missing" in str(p) for p in problems)
     (home / "Test" / "Normal" / "images" / "Normal (3).png").unlink()
     with pytest.raises(UserError, match=r"lung masks/Normal \(3\)\.png: no image of that name"):

@@ -10,7 +10,7 @@ from helpers import write_png
 from lungseg.commands.check import check
 from lungseg.config import compose
 from lungseg.data.problems import Problem
-from lungseg.data.sources import covid19_radiography, folder
+from lungseg.data.sources import classification, covid19_radiography, covid_qu_ex, folder
 from lungseg.errors import UserError
 
 
@@ -109,3 +109,16 @@ def test_x_rays_of_no_known_source_stay_on_one_side(tmp_path):
     assert of_class["Normal-0"] == of_class["Normal-1"] == of_class["Normal-2"]
     assert len(set(of_class.values())) == 12
     assert "gives no address of 12 images" in str(next(one for one in problems if one.kind == "sources not known"))
+
+
+def test_publishers_that_name_no_patients_are_told_by_the_check(tmp_path):
+    part = "Lung Segmentation Data"
+    for source, place in (
+        (classification, "train/Normal"),
+        (covid19_radiography, "COVID/images"),
+        (covid_qu_ex, f"{part}/{part}/Train/Normal/images"),
+    ):
+        root, problems = tmp_path / source.__name__, list[Problem]()
+        write_png(root / place / "a.png", np.zeros((4, 4), np.uint8))
+        source.cases(root=str(root), problems=problems)
+        assert [one.harm for one in problems if one.kind == "patients not known"] == [False]

@@ -86,6 +86,14 @@ def test_status_shows_what_each_trial_says_now_and_at_last_the_page(pretended, c
     assert said_by(capsys, "status").endswith(f"page      {page}\n")
 
 
+def test_what_strangers_say_is_shown_and_not_obeyed(capsys):
+    live = Live(made({"optim.lr": ["1"]})[0])
+    with live.shown([]):
+        live.line("failed: \x1b[2J\x9b31m")
+        logging.getLogger("lungseg").warning("class \x1b]0;x\x07")
+    assert capsys.readouterr().out == "failed: \\x1b[2J\\x9b31m\nclass \\x1b]0;x\\x07\n"
+
+
 def test_each_task_has_its_best_and_a_step_before_is_none(pretended, compared, capsys):
     study(
         "before: {cropper: {optim.lr: 0.01}}\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lungseg.data.case import Case
 from lungseg.data.pairing import existing, pictures, require_images
-from lungseg.data.problems import Problem, settle
+from lungseg.data.problems import Problem, patients_not_known, settle
 from lungseg.errors import UserError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -30,6 +30,7 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
         for name, path in pictures(label, found).items()
     ]
     require_images(listed, inner[0], root)
+    found.append(patients_not_known(inner[0]))
     settle(found, problems)
     return listed
 

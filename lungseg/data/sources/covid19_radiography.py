@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lungseg.data.case import Case, MaskFile
 from lungseg.data.pairing import counted, existing, pictures, require_images, strays
-from lungseg.data.problems import Problem, settle
+from lungseg.data.problems import Problem, patients_not_known, settle
 from lungseg.errors import UserError
 from lungseg.plural import plural
 
@@ -41,6 +41,8 @@ def cases(*, root: str, group: str = "auto", problems: list[Problem] | None = No
         case for label in PUBLISHED for case in _section(folder, label, sources[label] if by_source else None, found)
     ]
     require_images(listed, folder, root)
+    if not by_source:
+        found.append(patients_not_known(folder))
     for label, published in PUBLISHED.items():
         found += counted(folder / label, sum(case.label == label for case in listed), published)
     lacking = [case for case in listed if case.patient == NO_SOURCE.format(label=case.label)]

@@ -15,7 +15,7 @@ import numpy as np
 
 from lungseg.data.case import Case
 from lungseg.data.pairing import counted, existing, pictures, require_images, strays
-from lungseg.data.problems import Problem, settle
+from lungseg.data.problems import Problem, patients_not_known, settle
 from lungseg.errors import UserError
 
 log = logging.getLogger("lungseg")
@@ -55,6 +55,7 @@ def cases(
     listed = [case for split in SPLITS for label in CLASSES for case in _section(folder, split, label, part, found)]
     require_images(listed, folder, root)
     found += _counted(folder, part, listed)
+    found.append(patients_not_known(folder))
     settle(found, problems)
     return listed if subset is None else draw(listed, subset)
 
