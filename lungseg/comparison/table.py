@@ -93,7 +93,7 @@ def _summary(path: Path) -> dict[str, Any]:
 
 
 def weight_of(summary: Mapping[str, Any]) -> Weight:
-    """Whose means a summary holds; one of an earlier version has no word of it, and those over images."""
+    """Tells whose means a summary holds; one of an earlier version does not say so, and has those over images."""
     weight: Weight = summary.get("weight", "images")
     return weight
 
