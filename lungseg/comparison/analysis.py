@@ -62,11 +62,11 @@ class Analysis:
 
     @property
     def twins(self) -> list[int]:
-        """The arms with the best's scores in every case, the best first; it alone where there is no other."""
+        """Lists the arms with the best's scores in every case, the best first; it alone where there is no other."""
         return [int(place) for place in self.ranking.order if self.alike[place] == self.alike[self.best]]
 
     def rank(self, place: int) -> int:
-        """From 1; arms that are alike in every case share theirs."""
+        """Counts from 1; arms that are alike in every case share theirs."""
         return next(n for n, other in enumerate(self.ranking.order, 1) if self.alike[other] == self.alike[place])
 
     def behind(self, place: int) -> bool:
@@ -84,7 +84,7 @@ class Analysis:
 
     @property
     def sure_pairs(self) -> NDArray[np.bool_]:
-        """[A, A]: which are surely apart; none beyond the ``MOST_PAIRS`` best."""
+        """Tells for each pair [A, A] whether it is surely apart; for none beyond the ``MOST_PAIRS`` best."""
         return sure(self.pairs_adjusted, self.pairs.low, self.pairs.high) & ~np.isnan(self.pairs.p)
 
 
@@ -124,7 +124,7 @@ def analyse(group: Group, arms: Sequence[Arm], kind: Kind, weight: Weight = "ima
 
 
 def _alike(values: Floats) -> list[int]:
-    """Each column's first equal one, by its number."""
+    """Numbers each column by the first that equals it."""
     return [
         next(n for n in range(column + 1) if np.array_equal(values[:, n], values[:, column], equal_nan=True))
         for column in range(values.shape[1])

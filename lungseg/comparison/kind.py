@@ -27,7 +27,7 @@ class Kind:
 
     @property
     def share(self) -> bool:
-        """Whether a case's score is 0 or 1."""
+        """Tells whether a case's score is 0 or 1."""
         return self.metric == "false_alarm"
 
 

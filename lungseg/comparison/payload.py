@@ -123,7 +123,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
 
 
 def _baselines(summary: Mapping[str, Any], kind: Kind, weight: Weight) -> dict[str, float]:
-    """Only of a summary whose means are over the same."""
+    """Finds those of a summary, if its means are over the same."""
     if weight_of(summary) != weight:
         return {}
     there = {

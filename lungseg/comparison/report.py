@@ -58,7 +58,7 @@ def interval(analysis: Analysis, place: int) -> str:
 
 
 def interval_of(kind: Kind, mean: float, low: float, high: float, patients: int) -> str:
-    """Where scores of several patients are all equal there is nothing to resample, and no interval."""
+    """Writes mean and interval; where scores of several patients are all equal there is nothing to resample."""
     if np.isnan(mean) or (np.isnan(low) and patients < 2):
         return number(mean, kind)
     if np.isnan(low):

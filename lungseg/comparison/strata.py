@@ -59,7 +59,7 @@ def subgroups(group: Group, kind: Kind, values: Floats, weight: Weight) -> Itera
 
 @dataclass(frozen=True)
 class _Whole:
-    """All cases, of which a subgroup is a part."""
+    """Holds all cases, of which a subgroup is a part."""
 
     kind: Kind
     values: Floats
@@ -67,6 +67,7 @@ class _Whole:
     weight: Weight
 
     def only(self, by: str, name: str, cases: NDArray[np.bool_]) -> Subgroup:
+        """Analyses a part of the cases [N]."""
         chosen, whose = self.values[cases], [self.patients[row] for row in np.flatnonzero(cases).tolist()]
         rows, owners = weighted(chosen, whose, self.weight)
         effective = effective_patients(chosen[:, 0], whose, self.weight)

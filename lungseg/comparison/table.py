@@ -84,7 +84,7 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
 
 
 def weight_of(summary: Mapping[str, Any]) -> Weight:
-    """Returns whose means a summary holds; one of an earlier version has no word of it, and those over images."""
+    """Tells whose means a summary holds; one of an earlier version does not say so, and has those over images."""
     weight: Weight = summary.get("weight", "images")
     return weight
 

@@ -80,7 +80,7 @@ def _gain(
     patients: Sequence[str],
     weight: Weight,
 ) -> Gain:
-    """Of each pair [N] plain comes first."""
+    """Compares one region; of each pair [N] plain comes first."""
     found, invented = (_compare(pair, patients, weight) for pair in (dice, alarms))
     before, after, alarms_before, alarms_after = (_mean(values, patients, weight) for values in (*dice, *alarms))
     return Gain(
@@ -144,7 +144,7 @@ def said(gain: Gain) -> str:
 
 
 def _change(found: Paired) -> str:
-    """Where all patients change alike there is no interval."""
+    """Writes the difference; where all patients change alike there is no interval."""
     if not math.isnan(found.low):
         return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
     if found.patients == 1:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,25 @@ def test_one_hospital_is_no_matrix(tmp_path):
     report = report_of(tmp_path / "a", tmp_path / "b")
     assert matrix(report, "infection") is None
     assert "tested on" not in text(report)
+
+
+def test_a_hospital_of_few_patients_is_marked_and_its_number_is_in_the_table(tmp_path):
+    """20 patients in the north, and in the south 20 images of whom one patient has 15."""
+    cases = [
+        replace(case, patient="often" if case.domain == "south" and n < 30 else case.patient)
+        for n, case in enumerate(people(40, domains=("north", "south")))
+    ]
+    for seed in range(2):
+        dice = scores_of(40, seed=seed, empty=41)
+        dice[0] = 0.9
+        make_run(tmp_path / f"r{seed}", cases, dice, label=f"r{seed}", pictures=False)
+    report = report_of(tmp_path)
+    said = "tested on south (20 cases, 1.7 effective patients: rough)"
+    assert matrix(report, "infection")[0] == ["", "tested on north (20 cases)", said]
+    for write in (text(report), markdown([report]), latex([report])):
+        assert said in write
+    rows = {row["group"]: row for row in subgroup_rows([report]) if (row["score"], row["by"]) == ("dice", "domain")}
+    assert rows["north"]["effective_patients"] == 20
+    assert rows["south"]["effective_patients"] == pytest.approx(400 / (15**2 + 5), abs=1e-6)
+    by_patient = matrix(report_of(tmp_path, weight="patients"), "infection")[0]
+    assert by_patient[2] == "tested on south (20 cases, 6 effective patients: rough)"
