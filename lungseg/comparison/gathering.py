@@ -98,7 +98,7 @@ def _of_run(run: Run, wanted: Wanted) -> Entry:
 
 def _data_name(run: Run) -> str:
     """Returns what the run's data set is called, by which its own test is found."""
-    name = flat(run.config()).get("data.name")
+    name = flat(run.saved_values()).get("data.name")
     if not isinstance(name, str) or not name:
         has = "nothing" if name is None else repr(name)[:40]
         raise UserError(
