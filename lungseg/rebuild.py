@@ -3,7 +3,8 @@
 import torch
 from omegaconf import DictConfig
 
-from lungseg.checkpoints import load_checkpoint, require_finite
+from lungseg.checkpoint_content import require_finite
+from lungseg.checkpoints import load_checkpoint
 from lungseg.errors import UserError
 from lungseg.experiment import build_module
 from lungseg.module import SegmentationModule

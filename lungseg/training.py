@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from lungseg import interruption, loggers, output, trainer
-from lungseg.checkpoints import load_checkpoint, load_training_state, require_finite
+from lungseg.checkpoint_content import require_finite
+from lungseg.checkpoints import load_checkpoint, load_training_state
 from lungseg.cropping import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.config import CONF, compose, options, suggestion
-from lungseg.shell_command import hydra_quoted, shell_word
+from lungseg.shell_command import hydra_quoted, setting, shell_word
 
 EXPECTED = {  # what OmegaConf says -> what it means
     r"could not be converted to Float": "expected a number",
@@ -34,7 +34,8 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str
         return f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         if config_name == "evaluate" and match[1].startswith("run="):
-            return f"{match[1]}: several runs are an ensemble in brackets: run=[{match[1].removeprefix('run=')}]"
+            brackets = setting("run", match[1].removeprefix("run=").split(","))
+            return f"{match[1]}: several runs are an ensemble in brackets: {brackets}"
         return f"{match[1]}: several values; add -m to run a grid of them, or quote the comma"
     if match := re.search(r"Error merging override (\S+)", text):
         return f"{match[1]}: {_expected(str(error.__cause__).splitlines()[0])}"

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import zipfile
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from PIL import Image
 from helpers import vouch
 from lungseg.comparison.gathering import Wanted, gather
 from lungseg.config import compose
+from lungseg.cropping import lung_boxes
+from lungseg.dashboard import _run_id
+from lungseg.data.sources import phantom
 from lungseg.errors import UserError
 from lungseg.evaluation.pictures import Pictures
 from lungseg.judging import evaluate
@@ -280,6 +284,26 @@ def test_a_data_set_without_a_name_is_said_so(damaged, lung_runs):
     run = damaged("config.yaml", lambda content: content.replace(b"  name: phantom\n", b""))
     vouch(run)
     refused(compared, run, lung_runs, "config.yaml", "data.name is nothing; expected the name of a data set")
+
+
+def test_a_dashboards_id_that_is_none(damaged, lung_runs):
+    run = damaged("config.yaml", lambda content: content)
+    assert _run_id(run) == _run_id(run) == (run / "wandb_id").read_text().strip()
+    for content in (b"", bytes(range(256)), b"../../x\n", b"a" * 2000, b"a\nb"):
+        (run / "wandb_id").write_bytes(content)
+        with pytest.raises(UserError, match=r"wandb_id: .*; remove it, and the run gets a new"):
+            _run_id(run)
+
+
+def test_kept_lung_boxes_that_are_damaged_are_found_again(lung_runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("LUNGSEG_CACHE", str(tmp_path))
+    cropper, cases = Run(lung_runs / "a"), phantom.cases(count=3, pixels=64)
+    boxes = lung_boxes(cropper, cases, cropper.config().trainer, show=False)
+    (path,) = (tmp_path / "packs").glob("boxes-*.json")
+    for content in ("{", "[]", "{}", path.read_text().replace("[", "[-1, "), path.read_text().replace("[", '["x", ')):
+        path.write_text(content)
+        assert lung_boxes(cropper, cases, cropper.config().trainer, show=False) == boxes
+        assert json.loads(path.read_text()) == {id: list(astuple(box)) for id, box in boxes.items()}
 
 
 # pictures

@@ -192,7 +192,7 @@ def test_paths_with_spaces_are_quoted_in_the_steps():
     steps = download.by_hand(DATASETS["small"], Path("my data"))
     assert "mkdir -p 'my data/.download' && " in steps
     assert "lungseg data get small 'into=my data'" in steps
-    assert "lungseg data check small 'root=my data'" in steps
+    assert """lungseg data check small 'root="my data"'""" in steps
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,17 @@ def test_where_there_is_no_validation_there_is_no_threshold_and_no_file(tmp_path
     assert not (tmp_path / "thresholds.json").exists()
 
 
+def test_two_who_choose_at_once_keep_both(tmp_path):
+    path = tmp_path / "thresholds.json"
+
+    def meanwhile():
+        kept(path, "flip", "abc", lambda: {"lung": 0.6})
+        return {"lung": 0.4}
+
+    assert kept(path, "none", "abc", meanwhile) == {"lung": 0.4}
+    assert set(json.loads(path.read_text())) == {"none", "flip"}
+
+
 def test_a_file_of_another_kind_is_made_again_and_a_damaged_one_is_named(tmp_path):
     path = tmp_path / "thresholds.json"
     path.write_text('{"none": {"lung": 0.9}}')
