@@ -96,8 +96,8 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
     if learnt:
         raise UserError(
             f"run: {run.path} was trained or selected on {len(learnt)} of the "
-            f"{plural(len(selection.cases), 'judged case')} (first {learnt[0]}); an ensemble is of runs with the same "
-            "test cases: of other seeds, or of folds beside a published test"
+            f"{plural(len(selection.cases), 'case that is', 'cases that are')} judged (first {learnt[0]}); "
+            "an ensemble is of runs with the same test cases: of other seeds, or of folds beside a published test"
         )
     module, _ = rebuild(run, cfg)
     cfg.trainer, cfg.data.batch_size = first.trainer, first.data.batch_size
