@@ -1,5 +1,6 @@
 import csv
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -158,6 +159,25 @@ def test_the_environment_can_switch_it_off(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert loggers.build({"wandb": None}, tmp_path, name="n", config={}) == []
     assert not (tmp_path / "wandb").exists()
+
+
+def test_settings_that_came_with_a_run_are_not_the_readers(tmp_path, monkeypatch, caplog):
+    """W&B reads wandb/settings of the folder it is started in; within somebody's run that file is theirs."""
+    run = tmp_path / "theirs"
+    (run / "wandb").mkdir(parents=True)
+    (run / "wandb" / "settings").write_text("[default]\nbase_url = http://127.0.0.1:9\nentity = theirs\n")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.chdir(run)
+    asked = {"name": "a", "project": "p", "group": None, "config": {}}
+    monkeypatch.setattr(logging.getLogger("lungseg"), "propagate", True)
+    with caplog.at_level("INFO", logger="lungseg"):
+        assert dashboard.start(run, **asked) is None
+    assert f"its settings here are {run / 'wandb' / 'settings'}, which came with the run" in caplog.text
+    monkeypatch.chdir(tmp_path)
+    started = dashboard.start(run, **asked)
+    assert started.settings.base_url != "http://127.0.0.1:9"
+    assert started.settings.entity is None
+    dashboard.finish(started)
 
 
 def test_a_key_is_found_where_wandb_keeps_it(tmp_path, monkeypatch):

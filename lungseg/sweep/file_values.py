@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from lungseg.config import CONF
+from lungseg.config import CONF, suggestion
 from lungseg.errors import UserError
 from lungseg.safe_yaml import shown
 from lungseg.saved_config import own_modules, require_known_code, require_plain
@@ -93,7 +93,8 @@ def require_safe_settings(settings: Mapping[str, Any], typed: Collection[str], s
         if f"slurm.{key}" in typed or "slurm" in typed:
             continue
         if key not in SLURM:
-            raise UserError(f"{said}slurm.{shown(key)}: is not taken from a study's file; {COMMAND_LINE}")
+            hint = suggestion(str(key), list(SLURM))
+            raise UserError(f"{said}slurm.{shown(key)}: is not taken from a study's file; {COMMAND_LINE}{hint}")
         if not isinstance(value, str | int | float | bool | None) or not PLAIN.fullmatch(str(value)):
             raise UserError(f"{said}slurm.{key} is {shown(value)}; expected one plain word; {COMMAND_LINE}")
     for key, value in _mapping(settings.get("ray")).items():

@@ -312,7 +312,7 @@ def test_workers_that_fail_end_the_study_with_what_they_said(tree, cluster):
     cluster.add("--num-cpus=2")
     joining = tree.parent / "lungseg" / "sweep" / "joining.py"
     joining.write_text(
-        joining.read_text().replace("    study, _ =", "    raise OSError('no such disk here')\n    study, _ =", 1)
+        joining.read_text().replace("study, _ =", "raise OSError('no such disk here')\n        study, _ =", 1)
     )
     process = sweep(tree, "ray.address=auto", env=cluster.env)
     _, err = ends(process, 1, 90)

@@ -78,18 +78,20 @@ def test_two_nodes_work_through_a_study(here, mode):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "words", "message"),
     [
         (
             "partition: nope",
+            [],
             "error: executor=slurm: sbatch says: invalid partition specified: nope; mend slurm.KEY=...",
         ),
-        ("partion: low", "error: executor=slurm: sbatch says: sbatch: unrecognized option '--partion=low'; mend"),
+        ("", ["slurm.partion=low"], "error: executor=slurm: sbatch says: sbatch: unrecognized option '--partion=low'"),
+        ("partion: low", [], "error: mine.yaml: slurm.partion: is not taken from a study's file"),
     ],
 )
-def test_what_sbatch_refuses_is_one_line_and_leaves_nothing(here, options, message):
+def test_what_sbatch_refuses_is_one_line_and_leaves_nothing(here, options, words, message):
     folder = study(grid(5, 2, f"slurm: {{{options}}}\n"))
-    process = lead(here)
+    process = lead(here, *words)
     said = ended(process, 60)
     assert process.returncode == 1
     assert said.splitlines()[-1].startswith(message), said
@@ -98,8 +100,8 @@ def test_what_sbatch_refuses_is_one_line_and_leaves_nothing(here, options, messa
 
 
 def test_jobs_that_die_before_they_take_a_trial_end_the_study(here):
-    folder = study(grid(5, 4, "slurm: {partition: low, timeout_min: 10, setup: ['echo no such module >&2', exit 3]}\n"))
-    process = lead(here)
+    folder = study(grid(5, 4))
+    process = lead(here, "slurm.setup=['echo no such module >&2', exit 3]")
     said = ended(process, 120)
     assert process.returncode == 1
     last = said.splitlines()[-1]
