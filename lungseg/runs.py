@@ -16,6 +16,7 @@ from lungseg.errors import UserError
 from lungseg.file_lock import locked
 from lungseg.files import write_json
 from lungseg.integrity import require_config_as_written
+from lungseg.links import require_no_links_out
 from lungseg.manifest import manifest_so_far, read_manifest
 from lungseg.saved_config import read_saved_values, require_buildable
 from lungseg.shell_command import setting
@@ -147,6 +148,7 @@ def open_run(path: str, key: str = "run") -> Run:
         raise UserError(
             f"{key}={path}: holds no config.yaml, so it is no run directory; give one that train.py made{hint}"
         )
+    require_no_links_out(run.path)
     return run
 
 

@@ -28,6 +28,7 @@ FETCHING = {  # keys that make a library load from, or send to, a place that the
     "trainer": ("model_registry", "plugins", "callbacks", "logger", "default_root_dir"),
 }
 ENCODER = re.compile(r"[\w.+-]+")  # no "hf-hub:..." and no path, which timm would load from
+NAME = re.compile(r"\w[\w .+-]*")
 INTERPOLATION = "${"
 INSTANTIATE: dict[str, Callable[[Any], bool]] = {  # Hydra's own keys beside _target_, and what they may hold
     "_partial_": lambda value: isinstance(value, bool),
@@ -64,10 +65,20 @@ def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
     regions = values["task"]["regions"]
     if not isinstance(regions, list) or not regions or not all(isinstance(name, str) for name in regions):
         raise UserError(f"{file}: task.regions is {shown(regions)}; expected a list of names; {AGAIN}")
+    for key, name in (("data.name", values["data"]["name"]), ("task.name", values["task"]["name"])):
+        _require_name(key, name, file)
+    for name in regions:
+        _require_name("task.regions", name, file)
     require_known_code(values, str(file))
     chosen = values.get("logger", {})
     loggers = {name: _kept(chosen[name], keys) for name, keys in LOGGERS.items() if name in chosen}
     return {**defaults, **values, "logger": loggers, "trust": None}
+
+
+def _require_name(key: str, name: Any, file: Path) -> None:
+    """Refuses a name that would lead to another folder: evaluations and pictures are called by it."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise UserError(f"{file}: {key} is {shown(name)}; expected a name of letters, digits, - and _; {AGAIN}")
 
 
 def _kept(options: Any, keys: Collection[str]) -> dict[str, Any]:

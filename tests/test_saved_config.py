@@ -17,7 +17,7 @@ from lungseg.errors import UsageError, UserError
 from lungseg.experiment import build_module
 from lungseg.judging import evaluate
 from lungseg.rebuild import rebuild
-from lungseg.runs import Run
+from lungseg.runs import Run, open_run
 from lungseg.training import train
 
 SMALL = ["data.count=24", "data.pixels=64", "data.size=32", "data.batch_size=4", "data.workers=0", "model=unet_classic"]
@@ -150,6 +150,10 @@ def test_other_classes_of_the_right_kind_are_taken(theirs):
         ("augment.transforms", {"_target_": "albumentations.RandomGamma"}, "augment.transforms is"),
         ("task.regions", "lung", "task.regions is lung"),
         ("task.regions", [], r"task.regions is []"),
+        ("task.regions", ["../lung"], r"task.regions is ../lung; expected a name"),
+        ("task.name", "a/b", r"task.name is a/b; expected a name"),
+        ("data.name", "../../../out", r"data.name is ../../../out; expected a name"),
+        ("data.name", "a\nb", r"data.name is 'a\nb'; expected a name"),
         ("data.size", "???", "has no data.size"),
         ("loss._target_", ["lungseg.losses.BCE"], "loss._target_ is ['lungseg.losses.BCE']"),
         ("loss._target_", "lungseg.losses.BCE\n", "loss._target_ is 'lungseg.losses.BCE\\n'"),
@@ -206,6 +210,38 @@ def test_yaml_that_explodes_or_makes_objects_is_refused(theirs, text, said):
         with pytest.raises(UserError, match=said) as caught:
             read()
         assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["train.log", "manifest.json", "evaluation", "overlays", "wandb_id", "wandb/x/y"])
+def test_nothing_is_written_through_a_link_of_theirs(theirs, tmp_path, name):
+    """A log that is added to somebody's .bashrc is a command there."""
+    outside = tmp_path / "home" / "file"
+    outside.parent.mkdir()
+    outside.write_text("mine\n")
+    path = theirs / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.symlink_to(outside)
+    for key in ("run", "resume", "data.crop"):
+        with pytest.raises(UserError, match="is a link that leads out of its folder"):
+            open_run("runs/theirs", key)
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert open_run("runs/theirs")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="is no plain file and no folder"):
+        open_run("runs/theirs")
+
+
+def test_an_owner_may_keep_checkpoints_on_another_disk(theirs, tmp_path):
+    shutil.move(theirs / "checkpoints", tmp_path / "scratch")
+    (theirs / "checkpoints").symlink_to(tmp_path / "scratch")
+    assert open_run("runs/theirs").best.is_file()
+    (tmp_path / "elsewhere").symlink_to(theirs)
+    assert open_run(str(tmp_path / "elsewhere"))
 
 
 def test_bytes_that_are_no_text_are_refused(theirs):

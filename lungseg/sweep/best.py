@@ -11,6 +11,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 
 from lungseg.config import CONF
 from lungseg.files import write_atomically, write_json
+from lungseg.printable import one_line
 from lungseg.sweep.file_values import word_value
 from lungseg.sweep.ledger import Ledger
 from lungseg.sweep.row import Row
@@ -100,7 +101,7 @@ def write_experiment(folder: Path, name: str, words: Mapping[str, str], about: s
         place[last] = word_value(key, value, about)
     content = {**({"defaults": choices} if choices else {}), **keys}
     path = folder / "experiment" / f"{name}.yaml"
-    write_atomically(path, f"# @package _global_\n# {about}\n" + yaml.safe_dump(content, sort_keys=False))
+    write_atomically(path, f"# @package _global_\n# {one_line(about)}\n" + yaml.safe_dump(content, sort_keys=False))
     return path
 
 

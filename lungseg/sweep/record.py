@@ -12,6 +12,7 @@ from typing import Any
 from lungseg.errors import UserError
 from lungseg.files import write_atomically
 from lungseg.json_file import parse_json, read_object, read_plain_file
+from lungseg.links import require_no_links_out
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
 from lungseg.sweep.continuation import continuation
@@ -20,12 +21,14 @@ from lungseg.sweep.process import finished
 from lungseg.sweep.study import Reading, Study, as_study
 
 FILE = "study.json"
+BESIDE_RUNS = 2  # levels: the study's own files and the logs; a run is looked through when it is gone on with
 STOP = "stop"  # a file that asks all workers to stop
 
 
 def record(study: Study, command: str) -> Study:
     """The study with its id. Trials of an earlier call are kept, and must be the same."""
     path = study.folder / FILE
+    require_no_links_out(study.folder, BESIDE_RUNS)
     before, known = _earlier(path)
     trials = {trial.name: ["python", "train.py", *trial.parts[0].words] for trial in study.trials}
     _require_same_search(path, study)
@@ -59,6 +62,8 @@ def recorded(folder: Path, typed: Words | None = None, more: Words | None = None
     study is only looked at, and nothing of it may be run.
     """
     path, came_from = folder / FILE, Path.cwd()
+    if typed is not None or more is not None:
+        require_no_links_out(folder, BESIDE_RUNS)
     try:
         content: dict[str, Any] = parse_json(read_plain_file(path))
         if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):

@@ -17,6 +17,7 @@ from optuna.trial import TrialState, create_trial
 
 from lungseg.cli import main
 from lungseg.errors import UserError
+from lungseg.sweep.best import write_experiment
 from lungseg.sweep.executors.queue import how_it_ended
 from lungseg.sweep.file_values import typed_modules
 from lungseg.sweep.joining import Help, typed_by, work
@@ -338,6 +339,26 @@ def test_what_a_job_left_is_read_without_running_anything(tmp_path):
     assert how_it_ended(tmp_path, "8") == "ValueError: no"
     (tmp_path / "9_0_result.pkl").write_bytes(pickle.dumps(("success", None)))
     assert how_it_ended(tmp_path, "9") is None
+
+
+@pytest.mark.parametrize("name", ["journal.log", "logs/seed0.log", ".lock", "workers", "locks/seed0.lock"])
+def test_nothing_is_written_through_a_link_in_their_folder(begun, capsys, tmp_path, name):
+    folder = begun()
+    outside = tmp_path / "home" / "file"
+    outside.parent.mkdir()
+    outside.write_text("mine\n")
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(outside)
+    assert "is a link that leads out of its folder" in refused(capsys, "join", str(folder), "slots=1")
+    assert outside.read_text() == "mine\n"
+
+
+def test_no_name_of_theirs_writes_a_line_into_the_experiment(tmp_path):
+    """What is trained by the printed command is typed, so nothing checks it any more."""
+    path = write_experiment(tmp_path, "best", {"optim.lr": "0.01"}, "the best of x.yaml\nloss: {_target_: payload.Net}")
+    assert yaml.safe_load(path.read_text()) == {"optim": {"lr": 0.01}}
 
 
 def test_a_damaged_journal_is_one_line(begun, capsys):
