@@ -23,7 +23,7 @@ class Anything:
 
 @dataclass(frozen=True)
 class Several:
-    """A list of values of one kind."""
+    """Takes a list of values of one kind."""
 
     of: Kind
     example: str = "[...]"
@@ -42,7 +42,7 @@ class Several:
 
 @dataclass(frozen=True)
 class Row:
-    """A list with a kind for each place."""
+    """Takes a list with a kind for each place."""
 
     kinds: tuple[Kind, ...]
     example: str = "[...]"
@@ -78,7 +78,7 @@ class ByName:
 
 @dataclass(frozen=True)
 class Either:
-    """A value of any of several kinds; that which it is already, before any to which it can be converted."""
+    """Takes a value of any of several kinds; that which it is already, before any to which it can be converted."""
 
     kinds: tuple[Kind, ...]
     example: str = ""

@@ -73,14 +73,14 @@ def compose(overrides: list[str], config_name: str = "train") -> DictConfig:
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Nothing but dicts, lists and values, interpolations resolved."""
+    """Returns nothing but dicts, lists and values, interpolations resolved."""
     content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
 
 
 def plain_options(cfg: DictConfig) -> dict[str, Any]:
-    """The same of evaluate.py; what its data take from the config of the run is not known yet and left out."""
+    """Returns the same of evaluate.py; what its data take from the config of the run is not known yet and left out."""
     content: Any = OmegaConf.to_container(cfg)
     data = content.pop("data", None)
     options = plain(OmegaConf.create(content))

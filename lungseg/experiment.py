@@ -142,7 +142,7 @@ def _instantiate(part: str, config: DictConfig, **extra: Any) -> Any:
 
 
 def _said(error: BaseException) -> str:
-    """An error on one line: Hydra wraps its own sentences, other libraries add details below the first line."""
+    """Puts an error on one line: Hydra wraps its own sentences, other libraries add details below the first line."""
     lines = str(error).splitlines() or [type(error).__name__]
     if isinstance(error, InstantiationException):
         return " ".join(line.strip() for line in lines if not line.startswith("full_key:")).rstrip(".")

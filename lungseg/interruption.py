@@ -1,4 +1,4 @@
-"""How a training that did not come to its end ended: what is told, and what its manifest says."""
+"""Says how a training ended that did not come to its end, to its user and in its manifest."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ from lungseg.shell_command import resume_command
 
 
 def told(error: UserError | Interrupted, run: Run, further: bool) -> UserError:
-    """The error to raise, with the command that goes on; ``further``: it got further than it was when it began."""
+    """Returns the error to raise, with the command that goes on; ``further``: it got further than where it began."""
     go_on = f"go on from what was saved by: {resume_command(run.path)}"
     if isinstance(error, Interrupted):
         again = f"nothing was saved; begin again by: {resume_command(run.path)}"
@@ -27,7 +27,7 @@ def told(error: UserError | Interrupted, run: Run, further: bool) -> UserError:
 
 
 def note(run: Run, error: Exception) -> None:
-    """In the manifest: failed, stopped or pruned, and why."""
+    """Writes into the manifest that the run failed, was stopped or pruned, and why."""
     status = "stopped" if isinstance(error, Stopped) else "pruned" if isinstance(error, Pruned) else "failed"
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}".splitlines()[0]
     with contextlib.suppress(UserError):  # on a full disk the first error is the one to be told

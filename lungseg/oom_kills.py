@@ -1,4 +1,4 @@
-"""How often the system has killed a process for want of memory, by its own counters."""
+"""Counts how often the system has killed a process for want of memory, by its own counters."""
 
 import contextlib
 from pathlib import Path
@@ -7,12 +7,12 @@ ROOT = Path("/")
 
 
 def oom_kills(root: Path = ROOT) -> int:
-    """The kernel's counter of this machine and of this process's control group, added up; 0 where there is none."""
+    """Adds up the kernel's counters of this machine and of this process's control group; 0 where there is none."""
     return sum(map(_count, _counters(root)))
 
 
 def _counters(root: Path) -> list[Path]:
-    """Of the machine, and of the group by the second and the first version of control groups."""
+    """Yields the files of the machine, and of the group by the second and the first version of control groups."""
     found = [root / "proc/vmstat"]
     groups = root / "sys/fs/cgroup"
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What files and strangers say, made safe to print: nothing in it moves the cursor or hides text."""
+"""Makes what files and strangers say safe to print: nothing in it moves the cursor or hides text."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ def one_line(text: object) -> str:
 
 
 def is_printable(text: str) -> bool:
-    """Whether ``one_line`` would leave a name as it is."""
+    """Returns whether ``one_line`` would leave a name as it is."""
     return UNSAFE_IN_A_LINE.search(text) is None
 
 

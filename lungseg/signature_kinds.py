@@ -29,7 +29,7 @@ SET_HERE = {  # by lungseg itself, whatever the signature says
 
 @dataclass(frozen=True)
 class Signature:
-    """The kinds of a target's parameters by name; ``open`` where it takes names that it does not list."""
+    """Holds the kinds of a target's parameters by name; ``open`` where it takes names that it does not list."""
 
     name: str
     kinds: Mapping[str, Kind]
@@ -37,7 +37,7 @@ class Signature:
 
 
 def signature_of(target: str, part: str = "") -> Signature | None:
-    """What ``target`` takes, without what lungseg sets itself; None where that cannot be told."""
+    """Returns what ``target`` takes, without what lungseg sets itself; None where that cannot be told."""
     try:
         called = pkgutil.resolve_name(target)
         parameters = inspect.signature(called).parameters
@@ -54,7 +54,7 @@ def signature_of(target: str, part: str = "") -> Signature | None:
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind of what an annotation says; anything where it says what no YAML can hold."""
+    """Returns the kind of what an annotation says; anything where it says what no YAML can hold."""
     return _kind(annotation) or Anything()
 
 
@@ -87,14 +87,14 @@ def _is_iterable(container: type) -> bool:
 
 
 def _with_default(kind: Kind, default: Any) -> Kind:
-    """A parameter that is null by default takes null, whatever its annotation says."""
+    """Lets a parameter that is null by default take null, whatever its annotation says."""
     if default is not None or isinstance(kind, Anything) or (isinstance(kind, Either) and NOTHING in kind.kinds):
         return kind
     return or_null(kind)
 
 
 def _evaluated(annotation: Any, called: Callable[..., Any]) -> Any:
-    """An annotation that is text, as its module means it."""
+    """Resolves an annotation that is text, as its module means it."""
     if annotation is inspect.Parameter.empty:
         return Any
     if not isinstance(annotation, str):

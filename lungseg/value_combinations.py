@@ -10,7 +10,7 @@ HALF = ("16-mixed", 16)  # precisions whose gradients are scaled
 
 
 def require_combinations(config: Mapping[str, Any]) -> None:
-    """Of a whole config whose values are each known to be of their kind."""
+    """Checks the values of a whole config together, each of which is known to be of its kind."""
     _require_shares(config["data"])
     _require_poolings(config)
     _require_a_loss(config["loss"])

@@ -14,7 +14,7 @@ LONGEST = 80  # letters of a value that an error shows
 
 
 class UnfitValueError(Exception):
-    """A value is not of the kind that is asked for."""
+    """Says that a value is not of the kind that is asked for."""
 
 
 class Kind(Protocol):
@@ -47,7 +47,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number within bounds: ``above`` and ``below`` are outside, ``least`` and ``most`` are inside."""
+    """Takes a finite number within bounds: ``above`` and ``below`` are outside, ``least`` and ``most`` are inside."""
 
     above: float | None = None
     least: float | None = None
@@ -75,7 +75,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number from ``least`` to ``most``."""
+    """Takes a whole number from ``least`` to ``most``."""
 
     least: int | None = None
     most: int | None = None
@@ -135,7 +135,7 @@ class Choice:
 
 
 def convert(key: str, kind: Kind, value: Any) -> Any:
-    """The value as ``kind`` has it, or one line that says what ``key`` takes."""
+    """Returns the value as ``kind`` has it, or raises one line that says what ``key`` takes."""
     try:
         return kind.convert(value)
     except UnfitValueError:
@@ -144,14 +144,14 @@ def convert(key: str, kind: Kind, value: Any) -> Any:
 
 
 def expected(kind: Kind) -> str:
-    """What a kind takes, as an error says it."""
+    """Says what a kind takes, for an error."""
     *first, last = dict.fromkeys(kind.choices)
     comma = "," if any(", " in choice for choice in first) else ""
     return f"{', '.join(first)}{comma} or {last}" if first else last
 
 
 def shown(value: Any) -> str:
-    """A value as it is typed on a command line, on one line."""
+    """Writes a value as it is typed on a command line, on one line."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, Mapping):
@@ -164,7 +164,7 @@ def shown(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    """A finite number, also from the text that an environment variable or quotes give."""
+    """Returns a finite number, also from the text that an environment variable or quotes give."""
     if isinstance(value, str):
         for read in (int, float):
             with contextlib.suppress(ValueError):

@@ -47,7 +47,7 @@ def require_values(config: Mapping[str, Any]) -> Values:
 
 
 def require_data(data: Mapping[str, Any]) -> Values:
-    """The same of ``data`` alone; its source says itself which keys it does not know."""
+    """Returns ``data`` alone with each value as its key takes it; its source says which keys it does not know."""
     target = data.get("_target_")
     of_source = declared.SOURCES.get(str(target))
     content = _converted("data.", data, {**declared.OF_HYDRA, **declared.ROOT, **(of_source or {}), **declared.DATA})
@@ -60,7 +60,7 @@ def require_data(data: Mapping[str, Any]) -> Values:
 
 
 def require_preprocessing(data: Mapping[str, Any]) -> None:
-    """What a net sees, of a config that was made for evaluation as well."""
+    """Checks what a net sees, of a config that was made for evaluation as well."""
     for key in PREPROCESSING:
         if key not in data:
             raise _needed(f"data.{key}")
@@ -82,7 +82,7 @@ def require_options(options: Mapping[str, Any]) -> Values:
 
 
 def _component(part: str, config: Mapping[str, Any], at: str = "") -> Values:
-    """What ``_target_`` names is called with these keys: as declared, else as its signature says."""
+    """Converts the keys that ``_target_`` is called with: as declared, else as its signature says."""
     place = f"{at or part}."
     _require_keys(place, config, ("_target_",))
     target = str(config["_target_"])
@@ -94,7 +94,7 @@ def _component(part: str, config: Mapping[str, Any], at: str = "") -> Values:
 
 
 def _signed(part: str, content: Mapping[str, Any]) -> Signature | None:
-    """Of the target; a net of smp hands what it does not know on to its architecture, which says what is unknown."""
+    """Returns the target's signature; a net of smp hands what it does not know on to its architecture."""
     target = str(content.get("arch", content["_target_"]))
     if part == "trainer":
         target = "pytorch_lightning.Trainer"
@@ -156,7 +156,7 @@ def _logger(config: Mapping[str, Any]) -> Values:
 
 
 def _converted(place: str, config: Mapping[str, Any], kinds: Kinds) -> Values:
-    """A copy in which each key that has a kind is of it."""
+    """Returns a copy in which each key that has a kind is of it."""
     return {
         str(key): convert(f"{place}{key}", kinds[key], value) if key in kinds else value
         for key, value in config.items()

@@ -1,4 +1,4 @@
-"""A comparison as data: all analyses of a group, what a reader must know of them, the rows of its tables."""
+"""Holds a comparison as data: all analyses of a group, what a reader must know of them, the rows of its tables."""
 
 import shlex
 from collections.abc import Mapping, Sequence

@@ -103,7 +103,7 @@ def read_search(path: Path) -> Search:
 
 
 def _retraining(path: Path) -> str:
-    """The command that trains the best again; the one that the file holds may be anybody's."""
+    """Returns the command that trains the best again; the one that the file holds may be anybody's."""
     return shell_command("lungseg", "sweep", "retrain", path.parent, plain={"seeds": "3"})
 
 

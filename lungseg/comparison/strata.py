@@ -17,7 +17,7 @@ SIZES = ("small", "medium", "large")
 
 @dataclass(frozen=True)
 class Subgroup:
-    """The cases of one class, domain or size; arrays [A] by arm."""
+    """Holds the cases of one class, domain or size; arrays [A] by arm."""
 
     by: str
     name: str

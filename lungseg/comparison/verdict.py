@@ -1,4 +1,4 @@
-"""The sentence that a comparison comes to: which arm is best, how surely, and what that rests on."""
+"""Writes the sentence that a comparison comes to: which arm is best, how surely, and what that rests on."""
 
 from collections.abc import Sequence
 
@@ -73,7 +73,7 @@ def _listed(arms: Sequence[Arm], places: Sequence[int], bold: bool = False) -> s
 
 
 def _plain(arm: Arm) -> str:
-    """A name within a sentence, which no star of its own makes bold."""
+    """Returns a name for a sentence, which no star of its own makes bold."""
     return arm.name.replace("**", "* *")
 
 

@@ -111,7 +111,7 @@ def _coverage(masks: Mapping[str, Mask]) -> dict[str, float]:
 def together(
     cases: Sequence[Case], findings: Sequence[Finding], data: DictConfig, regions: Sequence[str] | None
 ) -> list[Problem]:
-    """What only all cases show: masks that some have and others lack, a split that cannot be made.
+    """Looks for what only all cases show: masks that some have and others lack, a split that cannot be made.
 
     ``regions`` are those of the task, where one was named.
     """

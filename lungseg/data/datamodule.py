@@ -87,7 +87,7 @@ class SegmentationData(pl.LightningDataModule):
         return self.loaders[-1]
 
     def raise_if_worker_died(self) -> None:
-        """What a failed training may be due to."""
+        """Says what a failed training may be due to."""
         for loader in self.loaders:
             loader.raise_if_worker_died()
 

@@ -42,7 +42,7 @@ def read(path: Path) -> NDArray[np.uint8]:
 
 
 def _shown(file: Any, pixels: NDArray[Any], path: Path) -> NDArray[np.float64]:
-    """As ``_windowed``; what the file says of its window and rescaling may be anything."""
+    """Calls ``_windowed``; what the file says of its window and rescaling may be anything."""
     try:
         with np.errstate(all="ignore"):  # what is no number is told below
             values = _windowed(file, pixels)

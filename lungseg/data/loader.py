@@ -1,4 +1,4 @@
-"""A loader that says in one line why a process of its own died, or what a case failed with."""
+"""Loads batches, and says in one line why a process of its own died, or what a case failed with."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +16,11 @@ LESS = "take fewer data.workers=, or a smaller data.batch_size= or data.size="
 
 
 class WorkerDiedError(UserError):
-    """A loading process was killed, or ended where it should not."""
+    """Says that a loading process was killed, or ended where it should not."""
 
 
 class OfCases(Protocol[T]):
-    """A data set by case: the last number of a key is that of the case."""
+    """Numbers a data set by case: the last number of a key is that of the case."""
 
     cases: list[Case]
 
@@ -31,7 +31,7 @@ class OfCases(Protocol[T]):
 
 @dataclass(frozen=True)
 class Failure:
-    """What is handed over in place of a batch: torch would make one text of it and its traceback."""
+    """Stands in place of a batch that failed: torch would make one text of the error and its traceback."""
 
     error: Exception
 
@@ -63,7 +63,7 @@ class _Guarded(Dataset[Any]):
 
 @dataclass(frozen=True)
 class _Collate:
-    """The batch, or what the first of its cases that failed failed with."""
+    """Returns the batch, or raises what the first of its cases that failed failed with."""
 
     collate: Callable[[list[Any]], Any]
 
@@ -102,7 +102,7 @@ class Loader(DataLoader[T]):
             raise
 
     def raise_if_worker_died(self) -> None:
-        """By the exit codes: torch tells of it in a ``RuntimeError`` that may arise anywhere in the main process."""
+        """Looks at exit codes: torch tells of a death in a ``RuntimeError`` that may arise anywhere in this process."""
         for process in self.processes:
             if process.exitcode:
                 raise WorkerDiedError(_said(process.pid, process.exitcode, oom_kills() > self.kills)) from None

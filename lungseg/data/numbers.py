@@ -1,4 +1,4 @@
-"""The numbers that a file of an image holds: grey values, and nothing else."""
+"""Reads the grey values that a file of an image holds, and nothing else."""
 
 from pathlib import Path
 from typing import Any

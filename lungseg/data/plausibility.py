@@ -1,4 +1,4 @@
-"""What an image and its masks show that cannot be right of a chest, or is odd."""
+"""Looks for what an image and its masks show that cannot be right of a chest, or is odd."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

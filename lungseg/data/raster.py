@@ -52,7 +52,7 @@ def _pixels(file: Image.Image, path: Path) -> NDArray[Any]:
 
 
 def is_turned(path: Path) -> bool:
-    """Whether the EXIF of a readable file says that it is to be turned or mirrored before it is shown."""
+    """Returns whether the EXIF of a readable file says that it is to be turned or mirrored before it is shown."""
     with Image.open(path) as file:
         return file.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
 

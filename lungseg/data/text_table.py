@@ -1,4 +1,4 @@
-"""A CSV that somebody else made: whatever its encoding and separator, read into rows or refused in one line."""
+"""Reads a CSV that somebody else made, whatever its encoding and separator, or refuses it in one line."""
 
 import codecs
 import csv
@@ -24,7 +24,7 @@ FALLBACK = "Latin-1"  # every file can be read as it, and different bytes stay d
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of a line by the name of their column, without the white space around them."""
+    """Returns the cells of a line by the name of their column, without the white space around them."""
 
     line: int
     cells: dict[str, str]
@@ -91,7 +91,7 @@ def _is_decodable(content: bytes, encoding: str) -> bool:
 
 
 def _without_hint(text: str) -> tuple[str, str]:
-    """The text without the line ``sep=;`` that spreadsheets write, and the separator that it names."""
+    """Returns the text without the line ``sep=;`` that spreadsheets write, and the separator that it names."""
     first, _, rest = text.partition("\n")
     hint = first.strip("\r\"' ")
     if len(hint) == 5 and hint.lower().startswith("sep=") and hint[4] in SEPARATORS:

@@ -1,4 +1,4 @@
-"""How large a net would be, and whether it can be built here; known before it is built. Nothing heavy is imported."""
+"""Tells how large a net would be, and whether it can be built here, before it is built. Imports nothing heavy."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ def require_room(parameters: int, keys: str) -> None:
 
 
 def size(parameters: int) -> str:
-    """As a person reads it."""
+    """Writes a size as a person reads it."""
     return f"{said(parameters)} parameters, {said(parameters * BYTES / GIB)} GiB with their gradients"
 
 
 def classic_parameters(in_channels: int, regions: int, width: int, depth: int, bilinear: bool) -> int:
-    """Of ``model=unet_classic``, by formula: one too large cannot even be described layer by layer."""
+    """Counts the parameters of ``model=unet_classic`` by formula: one too large cannot even be described by layers."""
 
     def block(inward: int, outward: int) -> int:
         return 9 * inward * outward + 9 * outward * outward + 4 * outward  # two convolutions, two batch norms
@@ -49,7 +49,7 @@ def memory(root: Path = Path("/")) -> int:
 
 
 def said(number: float) -> str:
-    """A number as a person reads it: 31,000,000 or 1.4e+33."""
+    """Writes a number as a person reads it: 31,000,000 or 1.4e+33."""
     if number >= 1e15:
         return f"{float(number):.1e}"
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"

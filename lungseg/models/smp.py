@@ -70,7 +70,7 @@ def build(
 
 
 def _count(construct: Callable[[], nn.Module]) -> int | None:
-    """The parameters of a net that takes no memory and draws no random numbers; None where none can be made so."""
+    """Counts the parameters of a net without memory or random numbers; None where it cannot be made so."""
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             return sum(parameter.numel() for parameter in construct().parameters())

@@ -22,18 +22,18 @@ class CtrlC:
         self._pid = os.getpid()
 
     def install(self) -> None:
-        """In place of Python's own handler; where Ctrl-C is ignored, or is somebody else's, nothing changes."""
+        """Takes the place of Python's own handler; where Ctrl-C is ignored, or is somebody else's, nothing changes."""
         ours = threading.current_thread() is threading.main_thread()
         if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self.begins()
             signal.signal(signal.SIGINT, self.handle)
 
     def begins(self) -> None:
-        """The next Ctrl-C is the first one, of this process."""
+        """Counts the next Ctrl-C as the first one of this process."""
         self.ending_since, self._pid = None, os.getpid()
 
     def ends(self) -> None:
-        """From here on the program is ending, and another Ctrl-C is no news."""
+        """Ignores a further Ctrl-C from here on: the program is ending."""
         self.ending_since = self.ending_since or time.monotonic()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -49,7 +49,7 @@ CTRL_C = CtrlC()
 
 
 class Interrupted(BaseException):
-    """A signal that stops at once, without saving; no ``except Exception`` on the way swallows it."""
+    """Stops at once, without saving; no ``except Exception`` on the way swallows it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")

@@ -1,4 +1,4 @@
-"""What is said beside intervals that rest on too few patients: the same words in every table."""
+"""Says what stands beside intervals that rest on too few patients: the same words in every table."""
 
 from collections import defaultdict
 from collections.abc import Mapping

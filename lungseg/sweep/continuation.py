@@ -1,4 +1,4 @@
-"""The command that goes on with a study, made from its folder and what was read of it, never from a saved command."""
+"""Makes the command that goes on with a study from its folder and what was read of it, never from a saved command."""
 
 import contextlib
 import os

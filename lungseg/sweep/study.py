@@ -217,7 +217,7 @@ def _step(value: str) -> str | None:
 
 
 def _before(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:
-    """A step, which uses no other: steps that wait for each other would never begin."""
+    """Makes a step, which uses no other: steps that wait for each other would never begin."""
     for key, value in overrides.items():
         step = _step(value)
         if step is None or step not in before:

@@ -103,7 +103,7 @@ def answers(names: Sequence[str], subject: Subject) -> Iterator[Answer]:
 
 
 def _ensemble(subject: Subject, ensemble: Ensemble) -> Answer:
-    """Of members that were trained once each, so that luck of training is not told from the ensemble's own gain."""
+    """Warns of members that were trained once each: luck of training is not told from the ensemble's own gain."""
     each = [subject.gains(subject.plain, subject.outcome(member)) for member in ensemble.members]
     found = corrected([gain for member in each for gain in member])
     lines, numbers, count = [], {}, len(subject.regions)

@@ -39,7 +39,7 @@ TRAIT = re.compile(
 
 @dataclass(frozen=True)
 class Metadata:
-    """A row for each file's ``key_of``, with the columns that are understood under our own names."""
+    """Holds a row for each file's ``key_of``, with the columns that are understood under our own names."""
 
     path: Path | None = None
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ def _unlisted(images: Mapping[str, Path], metadata: Metadata) -> list[Problem]:
 
 
 def _assumed(folder: Path, images: Mapping[str, Path], metadata: Metadata, unknown_patients: str) -> list[Problem]:
-    """What is taken for a patient where nothing or nobody says it."""
+    """Decides what is taken for a patient where nothing or nobody says it."""
     own = "each image counts as a patient of its own: two of one person may stand on two sides of the split"
     if unknown_patients == "one":
         own = "all such images count as one patient (data.unknown_patients=one)"
@@ -125,7 +125,7 @@ def _unknown_patient(path: Path, metadata: Metadata) -> Problem:
 
 
 def is_unknown(row: Mapping[str, str]) -> bool:
-    """Whether a row's patient is empty or one of the words for nobody, however it is written (``N/A``, ``-``)."""
+    """Returns whether a row's patient is empty or one of the words for nobody, however written (``N/A``, ``-``)."""
     return re.sub(r"[\W_]", "", row["patient"]).lower() in UNKNOWN
 
 
@@ -181,7 +181,7 @@ def _encoding(table: TextTable) -> tuple[Problem, ...]:
 
 
 def _require_no_subject(metadata: Metadata) -> None:
-    """A column that seems to name patients is not passed over without a word."""
+    """Refuses to pass over a column that seems to name patients without a word."""
     likely = [name for name in metadata.passed_over if SUBJECT.search(name) and not TRAIT.search(name)]
     if likely:
         raise UserError(
@@ -197,7 +197,7 @@ def key_of(name: str) -> str:
 
 
 def _column(path: Path, ours: str, columns: Mapping[str, str], header: Mapping[str, str]) -> str | None:
-    """The column that is called as we or ``data.columns`` say; ``Patient ID`` is ``patient_id``."""
+    """Returns the column that is called as we or ``data.columns`` say; ``Patient ID`` is ``patient_id``."""
     if ours in columns and str(columns[ours]).strip().lower() not in header:
         raise UserError(f"{path}: data.columns.{ours}={columns[ours]}: no such column; there are {', '.join(header)}")
     if ours in columns:
