@@ -2,7 +2,6 @@
 
 import re
 import sys
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -43,7 +42,6 @@ def is_allowed(place: tuple[str, ...], target: str) -> bool:
     return known or is_trusted(target)
 
 
-@cache
 def _named_in_conf(slot: str) -> frozenset[str]:
     """Returns what this installation's own conf/ names for a slot; a user's --config-dir adds nothing."""
     group, key = slot.split(".")

@@ -9,6 +9,7 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.json_file import read_plain_file
+from lungseg.tables import read_table
 
 
 def read_metrics(path: Path, numbered: Sequence[str] = ("epoch",)) -> list[dict[str, Any]]:
@@ -16,7 +17,7 @@ def read_metrics(path: Path, numbered: Sequence[str] = ("epoch",)) -> list[dict[
     line = 1
     try:
         rows: list[dict[str, Any]] = []
-        for row in csv.DictReader(io.StringIO(read_plain_file(path).decode(), newline="")):
+        for row in read_table(io.StringIO(read_plain_file(path).decode(), newline="")):
             line += 1
             if None in row or None in row.values():  # more cells than names, or fewer
                 raise ValueError(f"line {line} does not fit its header")

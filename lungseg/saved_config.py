@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.allowed_targets import NAMES, is_allowed, slot_of
-from lungseg.config import TrainConfig
+from lungseg.config import CONF, TrainConfig
 from lungseg.errors import UserError
 from lungseg.safe_yaml import dotted, read_yaml, shown, values_in
 from lungseg.trust import is_standard, modules_of
@@ -62,6 +62,7 @@ def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
         inner: Any = values.get(group, {}) if group else values
         if name not in inner or inner[name] in (None, "???"):
             raise UserError(f"{file}: has no {key}; {AGAIN}")
+    values = {**values, "data": {**_shared_data_keys(), **values["data"]}}
     regions = values["task"]["regions"]
     if not isinstance(regions, list) or not regions or not all(isinstance(name, str) for name in regions):
         raise UserError(f"{file}: task.regions is {shown(regions)}; expected a list of names; {AGAIN}")
@@ -73,6 +74,12 @@ def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
     chosen = values.get("logger", {})
     loggers = {name: _kept(chosen[name], keys) for name, keys in LOGGERS.items() if name in chosen}
     return {**defaults, **values, "logger": loggers, "trust": None}
+
+
+def _shared_data_keys() -> dict[str, Any]:
+    """Returns what conf/train.yaml says of all data: a run from before a key was added did as its default does."""
+    keys: dict[str, Any] = read_yaml(CONF / "train.yaml", "restore conf/")["data"]
+    return keys
 
 
 def _require_name(key: str, name: Any, file: Path) -> None:

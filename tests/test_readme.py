@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import yaml
 from segmentation_models_pytorch.encoders import get_encoder
 
 from helpers import ROOT, run_program, run_warm
-from lungseg.config import compose
+from lungseg.config import CONF, compose
 from lungseg.errors import Stopped
 from lungseg.module import SegmentationModule
 from lungseg.sweep.record import record
@@ -158,6 +159,8 @@ def test_a_data_set_is_added_as_the_readme_says(tmp_path, folder_data, monkeypat
         path = tmp_path / "conf" / group / f"{yaml.safe_load(text)['name']}.yaml"
         path.parent.mkdir(parents=True)
         path.write_text(text)
+    shutil.copytree(CONF, tmp_path / "conf", dirs_exist_ok=True)  # the clone's own, with the two files more
+    monkeypatch.setattr("lungseg.allowed_targets.CONF", tmp_path / "conf")
     here = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
     words = ["data=mine", f"data.root={root}", "model=linknet", *OWN_DATA, f"run_dir={tmp_path / 'run'}"]
     run = train(compose([here, *words]))

@@ -142,8 +142,9 @@ def test_a_split_of_data_is_trained_on_by_what_is_printed(oddest, shell, folder_
 
 
 def test_a_study_is_joined_gone_on_with_and_looked_at_by_what_is_printed(odd, shell, capsys):
+    from lungseg.sweep.continuation import command_of
     from lungseg.sweep.process import alone, words_now
-    from lungseg.sweep.record import command_of, record, recorded
+    from lungseg.sweep.record import record, recorded
     from lungseg.sweep.study import read_study
 
     file, out = odd / "study.yaml", odd / "out"
@@ -208,8 +209,8 @@ def test_numbers_and_lists_are_values_of_their_kind():
     assert hydra_value(["a b", 1, None, True, 0.5]) == '["a b",1,null,true,0.5]'
 
 
-def test_words_that_every_command_needs_are_added_once(monkeypatch):
-    monkeypatch.setattr(shell_command, "added_words", ["trust=my_package.module"])
+def test_the_trust_that_a_command_needs_is_added_once(monkeypatch):
+    monkeypatch.setenv("LUNGSEG_TRUST", "my_package.module")
     assert shell_command.resume_command("runs/a") == "python train.py resume=runs/a trust=my_package.module"
     assert shell_command.shell_command("lungseg", "sweep", "join", Path("-a"), "trust=my_package.module") == (
         "lungseg sweep join ./-a trust=my_package.module"

@@ -361,7 +361,7 @@ def test_false_alarms_have_their_bars_and_cases(page):
     mean = np.array(area, float).mean(axis=0)
     assert list(mean[found]) == sorted(mean[found], reverse=True)
     page.wait_for_selector(".card .tiles")
-    assert "no reference" in page.locator(".card").first.inner_text()
+    assert "no reference" in page.locator(".card").first.text_content()
 
 
 def test_models_can_be_taken_in_and_out(page):

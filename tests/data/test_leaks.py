@@ -167,7 +167,7 @@ def test_volumes_are_compared_by_their_middle_plane(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), path)
     result = lungseg("data", "audit", "covid19_ct", "root=ct", "out=out", "drop_leaks=false", cwd=tmp_path)
-    assert "4 cases, 1 pairs of twins" in result.stdout, result.stderr
+    assert "4 cases, 1 pair of twins" in result.stdout, result.stderr
     (row,) = csv.DictReader((tmp_path / "out" / "twins.csv").open())
     assert row["first"].endswith("002.nii.gz")
     assert row["second"].endswith("004.nii.gz")
