@@ -14,6 +14,7 @@ from lungseg.json_file import read_plain_file
 MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000
 DEEPEST = 40
+EVENTS = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where libyaml is there, it is ten times as fast
 SHOWN = 60  # characters of a value that an error quotes
 
 
@@ -96,7 +97,7 @@ class _Measure:
 def _require_bounded(text: str, path: Path, then: str) -> None:
     """Refuses a document before anything is built of it; reading its events needs no recursion."""
     measure = _Measure(path, then)
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=EVENTS):
         if isinstance(event, yaml.CollectionStartEvent):
             measure.open.append(_Node(event.anchor))
             if len(measure.open) > DEEPEST:
