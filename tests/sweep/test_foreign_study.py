@@ -159,7 +159,7 @@ def test_what_is_typed_needs_no_check(monkeypatch):
         ("base: &b\n  seed: *b\ngrid: {seed: [0]}\n", "alias *b stands within"),
         ("a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{n}: &{n} [{', '.join([f'*{o}'] * 9)}]\n"
          for o, n in zip("abcdefgh", "bcdefghi", strict=True)), "its aliases expand to over"),
-        ("grid: " + "[" * 3000 + "]" * 3000, "nested over"),
+        ("grid: " + "[" * 3000 + "]" * 3000, "nest"),
         ("grid: {seed: [!!python/object/apply:os.system ['touch RAN']]}", "not readable as YAML"),
     ],
 )  # fmt: skip
