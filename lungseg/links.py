@@ -8,7 +8,6 @@ from pathlib import Path
 from lungseg.errors import UserError
 
 DEEPEST = 5  # folders within a run; what W&B keeps below that is its own
-OUTSIDE = ("checkpoints",)  # a folder that an owner may keep on another disk: what is written there has our names
 
 
 def require_no_links_out(folder: Path, deepest: int = DEEPEST) -> None:
@@ -18,7 +17,7 @@ def require_no_links_out(folder: Path, deepest: int = DEEPEST) -> None:
         kind = path.lstat().st_mode
         if stat.S_ISLNK(kind):
             target = Path(os.path.realpath(path))
-            if not target.is_relative_to(home) and not (path.name in OUTSIDE and target.is_dir()):
+            if not target.is_relative_to(home):
                 raise UserError(
                     f"{path}: is a link that leads out of its folder, to {target}; lungseg writes here: put the file "
                     "in its place, or remove it"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.errors import UserError
-from lungseg.shell_command import shell_command, shell_word
-from lungseg.sweep.file_values import require_safe_given, require_safe_words
+from lungseg.shell_command import shell_command, shell_line, shell_word
+from lungseg.sweep.file_values import OF_COMMANDS, require_safe_given, require_safe_words
 from lungseg.sweep.study import Study, read_content
 
 RETRAINED = "retrained"  # the folder of a search in which its best is trained again
@@ -31,12 +31,14 @@ def continuation(study: Study, came_from: Path) -> str:
         seeds = {"seeds": str(len(study.trials))}
         return _from(came_from, shell_command("lungseg", "sweep", "retrain", folder.parent.parent, plain=seeds))
     own = Path("studies") / f"{study.file.stem}-{study.size}"
-    given = {key: value for key, value in study.given.items() if _is_safe(study, key, value)}
+    given = {key: value for key, value in study.given.items() if key not in OF_COMMANDS and _is_safe(study, key, value)}
     words: dict[str, str | Path] = {"size": study.size, **given, **({} if folder == own else {"out": folder})}
     left_out = [f"{key}={value}" for key, value in study.given.items() if key not in given]
-    notes = [f"add what you typed yourself of: {' '.join(left_out)}"] if left_out else []
+    notes = [f"add what you typed yourself of: {shell_line(left_out)}"] if left_out else []
     if not _holds(study):
-        notes.append(f"STUDY.yaml: the study's own file; {study.file}, which study.json names, is not as it was")
+        notes.append(
+            f"STUDY.yaml: the study's own file; {shell_word(str(study.file))}, which study.json names, is not as it was"
+        )
     file = study.file if _holds(study) else Path("STUDY.yaml")
     command = _from(came_from, shell_command("lungseg", "sweep", file, plain=words))
     return f"{command} ({'; '.join(notes)})" if notes else command
@@ -70,4 +72,4 @@ def _holds(study: Study) -> bool:
 
 def _from(came_from: Path, command: str) -> str:
     here = Path(os.getcwd())
-    return command if here == came_from else f"cd {shell_word(str(here))} && {command}"
+    return command if here == came_from else f"(cd {shell_word(str(here))} && {command})"

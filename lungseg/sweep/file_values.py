@@ -1,6 +1,8 @@
 """Refuses what a study's file may not say: code to run, the reader's environment, commands for a cluster's shell."""
 
+import contextlib
 import re
+import sqlite3
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from lungseg.config import CONF, suggestion
+from lungseg.config import CONF, options, suggestion
 from lungseg.errors import UserError
 from lungseg.safe_yaml import shown
 from lungseg.saved_config import own_modules, require_known_code, require_plain
@@ -26,13 +28,19 @@ SLURM = (  # sbatch's options that choose machines, time and names, and nothing 
 )
 PLAIN = re.compile(r"[\w.,:@%+=/*() -]*")  # of a value for sbatch: one line, nothing that a shell takes apart
 RAY = ("auto", "local")  # any other cluster sends objects that are unpickled here
+OF_COMMANDS = ("trust", "out", "size", "run_dir", "resume")  # said to lungseg sweep or by it, never by a file
 DATABASES = re.compile(r"(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?)://")
 
 
-def require_safe_words(words: Words, typed: Collection[str], said: str) -> None:
+def require_safe_words(words: Words, typed: Collection[str], said: str, trial: str = "") -> None:
     """Refuses overrides for train.py that a stranger may have written; the keys of ``typed`` were said by the user."""
     for key, value in words.items():
-        if key not in typed:
+        if key in typed:
+            continue
+        name = key.lstrip("+~")
+        if name.isidentifier() and (CONF / name).is_dir() and name != "hydra":
+            _require_option(name, value, f"{said}: trial {trial}" if trial else said)
+        else:
             _require_safe_word(key, value, said)
 
 
@@ -44,18 +52,26 @@ def _require_safe_word(key: str, value: str, said: str) -> None:
     place = tuple(key.lstrip("+~").split("."))
     if place[0] == "hydra":
         raise UserError(f"{said}: {key}: a study's file does not configure Hydra; {COMMAND_LINE}")
-    if len(place) == 1 and (CONF / place[0]).is_dir():
-        _require_option(place[0], value, said)
-        return
+    if place[0] in OF_COMMANDS:
+        raise UserError(f"{said}: {key}: is not said by a study's file; take it out")
     content = word_value(key, value, said)
     require_plain(content, said, place)
     require_known_code(content, said, place)
 
 
 def _require_option(group: str, value: str, said: str) -> None:
-    """Refuses a path in place of a name: Hydra would read any YAML file of this machine."""
-    if not re.fullmatch(r"[\w-]+", value.strip("\"'")):
-        raise UserError(f"{said}: {group}={shown(value)}: expected the name of an option of conf/{group}")
+    """Refuses what conf/ does not hold: Hydra would read any YAML file of this machine by its path."""
+    name, known = value.strip("\"'"), options(group)
+    if name not in known and not (name == "null" and group == "experiment"):
+        listed = f"there are: {', '.join(known)}"
+        raise UserError(f"{said}: {group}={shown(value)}: no such option ({listed}){suggestion(name, known)}")
+
+
+def require_axes(axes: Collection[str], file: Path) -> None:
+    """Refuses axes of a grid whose choice on the command line would be read as something else."""
+    for axis in axes:
+        if axis.lstrip("+~").split(".")[0] in (*OF_COMMANDS, "hydra"):
+            raise UserError(f"{file}: grid.{shown(axis)}: an axis cannot be called so; rename it")
 
 
 def word_value(key: str, value: str, said: str) -> Any:
@@ -100,9 +116,30 @@ def require_safe_settings(settings: Mapping[str, Any], typed: Collection[str], s
     for key, value in _mapping(settings.get("ray")).items():
         if f"ray.{key}" not in typed and "ray" not in typed and value not in RAY:
             raise UserError(f"{said}ray.{shown(key)} is {shown(value)}; expected {' or '.join(RAY)}; {COMMAND_LINE}")
-    storage = settings.get("storage")
-    if storage is not None and "storage" not in typed and not DATABASES.match(str(storage)):
-        raise UserError(f"{said}storage is {shown(storage)}; expected sqlite, postgresql or mysql; {COMMAND_LINE}")
+    if settings.get("storage") is not None and "storage" not in typed:
+        require_safe_storage(str(settings["storage"]), said)
+
+
+def require_safe_storage(url: str, said: str, study: str | None = None) -> None:
+    """Refuses a database that a file names and that would be made elsewhere, or take options from it.
+
+    SQLite's file lies below the folder of now, or holds ``study`` already; the others are servers, which are named.
+    """
+    if not DATABASES.match(url) or "?" in url:
+        raise UserError(f"{said}storage is {shown(url)}; expected sqlite, postgresql or mysql; {COMMAND_LINE}")
+    if not url.startswith("sqlite"):
+        return
+    path = Path(url.partition("://")[2].removeprefix("/"))
+    if not path.resolve().is_relative_to(Path.cwd().resolve()) and not (study and _holds_study(path, study)):
+        raise UserError(f"{said}storage is {shown(url)}, a file elsewhere; expected sqlite:///FILE; {COMMAND_LINE}")
+
+
+def _holds_study(path: Path, study: str) -> bool:
+    """Returns whether a database is there and has the study; it is opened for reading alone."""
+    with contextlib.suppress(sqlite3.Error):
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            return bool(database.execute("select 1 from studies where study_name = ?", (study,)).fetchone())
+    return False
 
 
 def require_safe_given(given: Words, typed: frozenset[str], file: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from lungseg.errors import UserError
+from lungseg.links import require_no_links_out
 from lungseg.parallel.orphan import PARENT
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
@@ -132,7 +133,8 @@ def alone(folder: Path) -> Iterator[None]:
     """Only one sweep at a time leads the work in ``folder``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
+        require_no_links_out(folder, 2)
+        file = (folder / ".lock").open("a")
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}; choose another out=FOLDER, or mend that") from None
     with file:
@@ -149,7 +151,7 @@ def held(folder: Path, name: str, stop: Stop) -> Iterator[int | None]:
     """A run directory's lock, once its former process is gone; None where it stays."""
     path = folder / "locks" / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with path.open("a") as file:
         deadline = time.monotonic() + LOCKED
         while not _locked(file):
             if time.monotonic() > deadline or stop.now.is_set():

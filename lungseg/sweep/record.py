@@ -16,6 +16,7 @@ from lungseg.links import require_no_links_out
 from lungseg.resume import MAY_CHANGE
 from lungseg.runs import Run
 from lungseg.sweep.continuation import continuation
+from lungseg.sweep.file_values import require_safe_storage
 from lungseg.sweep.plan import Words
 from lungseg.sweep.process import finished
 from lungseg.sweep.study import Reading, Study, as_study
@@ -62,24 +63,41 @@ def recorded(folder: Path, typed: Words | None = None, more: Words | None = None
     study is only looked at, and nothing of it may be run.
     """
     path, came_from = folder / FILE, Path.cwd()
-    if typed is not None or more is not None:
-        require_no_links_out(folder, BESIDE_RUNS)
+    require_no_links_out(folder, BESIDE_RUNS)
     try:
         content: dict[str, Any] = parse_json(read_plain_file(path))
         if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
             raise UserError(
                 f"{path}: the study was begun in {content['directory']} as {content['folder']}; move it back"
             )
-        os.chdir(content["directory"])
+        work_in(Path(content["directory"]))
         where, size, given = Path(content["folder"]), content["size"], content["given"]
         said = {key for key, value in (typed or {}).items() if given.get(key) == value} | set(more or {})
         reading = Reading(None if typed is None and more is None else frozenset(said))
         study = as_study(content["content"], Path(content["study"]), size, {**given, **(more or {})}, where, reading)
+        if study.settings.storage is not None and "storage" not in said:
+            require_safe_storage(study.settings.storage, f"{path}: ", str(content["id"]))
         return replace(study, about=content["about"], id=content["id"]), continuation(study, came_from)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it, or begin the study anew") from None
+
+
+def work_in(directory: Path) -> None:
+    """Goes to the folder that relative paths of a study hold from; nothing that lies there configures this program.
+
+    Python would import from an empty entry of PYTHONPATH, Matplotlib and W&B would read settings of theirs.
+    """
+    came_from = Path.cwd()
+    if came_from == directory.resolve():
+        return
+    if paths := os.environ.get("PYTHONPATH"):
+        os.environ["PYTHONPATH"] = os.pathsep.join(str(came_from / path) for path in paths.split(os.pathsep))
+    os.environ.setdefault("WANDB_DIR", str(came_from))
+    if "MATPLOTLIBRC" not in os.environ and (directory / "matplotlibrc").exists():
+        raise UserError(f"{directory / 'matplotlibrc'}: would configure Matplotlib here; set MATPLOTLIBRC to yours")
+    os.chdir(directory)
 
 
 def ask_to_stop(folder: Path, level: str) -> None:

@@ -67,7 +67,7 @@ class Rows:
             yield
             return
         self._guard.parent.mkdir(parents=True, exist_ok=True)
-        with self._guard.open("w") as file:
+        with self._guard.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

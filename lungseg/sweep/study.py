@@ -1,6 +1,7 @@
 """A study's YAML -> its trials or its search, each known to compose before the first one starts."""
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from lungseg.config import studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.safe_yaml import read_yaml, shown
 from lungseg.sweep.check import Checker, require_executor
-from lungseg.sweep.file_values import require_safe_given, require_safe_settings, require_safe_words
+from lungseg.sweep.file_values import require_axes, require_safe_given, require_safe_settings, require_safe_words
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, read_settings
@@ -26,7 +27,11 @@ KEPT_BACK = {
     "trust": "it is said on the command line of lungseg sweep alone",
 }
 NAME = re.compile(r"\w[\w .+-]*")  # of a trial: it names folders
-RESERVED = ("logs", "comparison", "workers", "locks", "experiment", "retrained")  # what else lies in a study's folder
+RESERVED = (  # what else lies in a study's folder
+    *("logs", "comparison", "workers", "locks", "experiment", "retrained", "slurm", "stop"),
+    *("study.json", "search.json", "journal.log", "wandb"),
+)
+MOST_TRIALS = 100_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,9 @@ class Reading:
 def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: Path | None, reading: Reading) -> Study:
     """Returns the study that ``content`` describes at one size, changed by the words of a command line."""
     plan = as_plan(content, size, file)
-    typed, checked = reading.typed, reading.composed
+    require_axes(plan.grid, file)
+    checked = reading.composed
+    typed = None if reading.typed is None else reading.typed - set(plan.grid)  # an axis only chooses among the file's
     own = {key: value for key, value in given.items() if key.split(".")[0] in SETTINGS and key not in plan.grid}
     if typed is not None:
         for place, part in plan.settings.items():
@@ -138,7 +145,7 @@ def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: 
 def _require_safe_trials(trials: Sequence[Trial], study: Study, typed: frozenset[str]) -> None:
     for trial in trials:
         for part in trial.parts:
-            require_safe_words(part.overrides, typed, str(study.file))
+            require_safe_words(part.overrides, typed, str(study.file), trial.name)
     if study.space is not None:
         require_safe_words(study.base, typed, str(study.file))
         for one in study.space.parameters:
@@ -167,6 +174,12 @@ def _require_of_a_grid(given: Set[str], file: Path) -> None:
 
 def _of_grid(plan: Plan, study: Study) -> list[Trial]:
     found: dict[str, Trial] = {}
+    if math.prod(len(axis) for axis in plan.grid.values()) > MOST_TRIALS:
+        raise UserError(f"{study.file}: grid: its axes make over {MOST_TRIALS:,} trials; leave some out, or search")
+    for name in (name for name in plan.before if name in RESERVED):
+        raise UserError(
+            f"{study.file}: before.{name}: a study keeps something else of its own under that name; rename it"
+        )
     for options in itertools.product(*(axis.items() for axis in plan.grid.values())):
         name = "-".join(name for name, _ in options)
         overrides = plan.base | {key: value for _, words in options for key, value in words.items()}
@@ -233,7 +246,7 @@ def _before(name: str, overrides: Words, before: Mapping[str, Words], study: Stu
 
 def _trial(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:
     """``<step>`` as a value becomes that step's run directory."""
-    for key in (key for key in KEPT_BACK if key in overrides):
+    for key in (key.lstrip("+~") for key in overrides if key.lstrip("+~") in KEPT_BACK):
         raise UsageError(f"{key}: is the study's own business; leave it out: {KEPT_BACK[key]}")
     named = {key: step for key, value in overrides.items() if (step := _step(value))}
     for key, step in named.items():
