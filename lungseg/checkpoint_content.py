@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from lungseg.errors import UserError
+from lungseg.safe_yaml import shown
 
+MOST_COUNTS = 1000  # Lightning keeps some ten
 PROGRESS = (
     "epoch_progress",
     "epoch_loop.batch_progress",
@@ -21,7 +23,9 @@ def require_checkpoint(path: Path, content: dict[str, Any]) -> None:
     for key in ("epoch", "global_step"):
         value = content.get(key, 0 if key == "global_step" else None)  # which only training needs
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
-            said = "is missing" if key not in content else f"is {value!r:.40}"
+            said = "is missing" if key not in content else f"is a {type(value).__name__}"
+            if isinstance(value, int | float | str):
+                said = f"is {shown(value)!r}"
             raise UserError(f"{path}: {key} {said}; expected a whole number, as train.py writes it; restore it")
     weights = content["state_dict"]
     if not isinstance(weights, dict) or not all(
@@ -53,11 +57,16 @@ def require_training_state(path: Path, content: Mapping[str, Any], module: torch
         raise UserError(f"{path}: does not fit the net in config.yaml; one of the two was changed: restore it")
 
 
-def _are_counts(value: Any, depth: int = 8) -> bool:
+def _are_counts(value: Any) -> bool:
     """Tells whether these are Lightning's numbers of what was begun and done, at some depth."""
-    if isinstance(value, dict):
-        return depth > 0 and bool(value) and all(_are_counts(inner, depth - 1) for inner in value.values())
-    return isinstance(value, int) and 0 <= value < 2**53
+    waiting, seen = [value], 0
+    while waiting:
+        inner, seen = waiting.pop(), seen + 1
+        if isinstance(inner, dict) and inner and seen < MOST_COUNTS:
+            waiting += inner.values()
+        elif not isinstance(inner, int) or not 0 <= inner < 2**53:
+            return False
+    return True
 
 
 def require_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

@@ -15,6 +15,9 @@ MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000
 DEEPEST = 40
 EVENTS = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where libyaml is there, it is ten times as fast
+MOST_TEXT = 20_000  # characters of one value
+LARGEST = 10**100  # of a whole number; Python takes seconds to write one of a million digits
+DAMAGED = (yaml.YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 SHOWN = 60  # characters of a value that an error quotes
 
 
@@ -24,11 +27,14 @@ def read_yaml(path: Path, then: str) -> Any:
         text = read_plain_file(path, MOST_BYTES).decode("utf-8-sig")
         _require_bounded(text, path, then)
         content = yaml.load(text, Loader=get_yaml_loader())  # a SafeLoader: no tag makes an object
-    except (yaml.YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable as YAML ({' '.join(str(error).split())}); {then}") from None
+    except DAMAGED as error:  # PyYAML's constructors of !!int and the like raise whatever comes
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: not readable as YAML ({said}); {then}") from None
     for place, value in values_in(content):
         if not isinstance(value, str | int | float | bool | None):
             raise UserError(f"{path}: {dotted(place)} is a {type(value).__name__}; expected text or a number; {then}")
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+            raise UserError(f"{path}: {dotted(place)} has over 100 digits; expected a number; {then}")
     return content
 
 
@@ -106,6 +112,8 @@ def _require_bounded(text: str, path: Path, then: str) -> None:
             node = measure.open.pop()
             measure.add(node.anchor, node.values, node.height)
         elif isinstance(event, yaml.ScalarEvent):
+            if len(event.value) > MOST_TEXT:
+                raise UserError(f"{path}: a value has over {MOST_TEXT:,} characters; {then}")
             measure.add(event.anchor, 1, 1)
         elif isinstance(event, yaml.AliasEvent) and event.anchor is not None:
             measure.alias(event.anchor)

@@ -29,6 +29,12 @@ FETCHING = {  # keys that make a library load from, or send to, a place that the
 }
 ENCODER = re.compile(r"[\w.+-]+")  # no "hf-hub:..." and no path, which timm would load from
 NAME = re.compile(r"\w[\w .+-]*")
+LIBRARIES = (  # of which a config needs nothing but what is allowed; no module of theirs is proposed to be trusted
+    *("torch", "torchvision", "pytorch_lightning", "lightning_fabric", "torchmetrics", "torchdata", "timm"),
+    *("segmentation_models_pytorch", "albumentations", "albucore", "hydra", "omegaconf", "lungseg", "numpy", "scipy"),
+    *("cv2", "PIL", "pandas", "joblib", "yaml", "wandb", "optuna", "sqlalchemy", "pydicom", "nibabel", "matplotlib"),
+    *("cloudpickle", "dill", "setuptools", "pip", "IPython", "fsspec", "huggingface_hub", "safetensors", "sklearn"),
+)
 INTERPOLATION = "${"
 INSTANTIATE: dict[str, Callable[[Any], bool]] = {  # Hydra's own keys beside _target_, and what they may hold
     "_partial_": lambda value: isinstance(value, bool),
@@ -142,6 +148,8 @@ def _require_target(place: tuple[str, ...], target: Any, said: str) -> None:
     why = f"{said}: {name} is {target}, which is no part of lungseg and would run as code; "
     if is_standard(target):
         raise UserError(why + "nobody's run needs that: do not use this file")
+    if target.partition(".")[0] in LIBRARIES:
+        raise UserError(why + "do not use this file, unless it is your own and you named that: then say so by trust=")
     raise UserError(why + f"if that code is your own, or you have read it, add trust={target.rpartition('.')[0]}")
 
 

@@ -70,7 +70,7 @@ def _require_option(group: str, value: str, said: str) -> None:
 def require_axes(axes: Collection[str], file: Path) -> None:
     """Refuses axes of a grid whose choice on the command line would be read as something else."""
     for axis in axes:
-        if axis.lstrip("+~").split(".")[0] in (*OF_COMMANDS, "hydra"):
+        if axis.lstrip("+~").split(".")[0] in ("trust", "run_dir", "resume", "hydra"):
             raise UserError(f"{file}: grid.{shown(axis)}: an axis cannot be called so; rename it")
 
 
@@ -116,8 +116,6 @@ def require_safe_settings(settings: Mapping[str, Any], typed: Collection[str], s
     for key, value in _mapping(settings.get("ray")).items():
         if f"ray.{key}" not in typed and "ray" not in typed and value not in RAY:
             raise UserError(f"{said}ray.{shown(key)} is {shown(value)}; expected {' or '.join(RAY)}; {COMMAND_LINE}")
-    if settings.get("storage") is not None and "storage" not in typed:
-        require_safe_storage(str(settings["storage"]), said)
 
 
 def require_safe_storage(url: str, said: str, study: str | None = None) -> None:
@@ -136,10 +134,11 @@ def require_safe_storage(url: str, said: str, study: str | None = None) -> None:
 
 def _holds_study(path: Path, study: str) -> bool:
     """Returns whether a database is there and has the study; it is opened for reading alone."""
-    with contextlib.suppress(sqlite3.Error):
+    try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             return bool(database.execute("select 1 from studies where study_name = ?", (study,)).fetchone())
-    return False
+    except sqlite3.Error:
+        return False
 
 
 def require_safe_given(given: Words, typed: frozenset[str], file: Path) -> None:

@@ -40,7 +40,7 @@ def name_of(trial: FrozenTrial) -> str:
 def closed(trial: FrozenTrial) -> bool:
     """A row that was given back, or never counted."""
     ended = trial.user_attrs.get("ended")
-    if ended is not None and not (isinstance(ended, list) and len(ended) == 2 and isinstance(ended[0], str)):
+    if ended is not None and not (isinstance(ended, list) and [type(one) for one in ended] == [str, str]):
         raise _unwritten(trial, f"ended is {shown(ended)}")
     return trial.state == TrialState.FAIL and (ended is None or ended[0] in NEVER)
 
@@ -73,6 +73,12 @@ def _as_row(trial: FrozenTrial) -> Row:
     state, reason = ENDED.get(trial.state, trial.state.name.lower()), ""
     if "ended" in attrs and trial.state == TrialState.FAIL:
         state, reason = attrs["ended"]
+    worker, values = attrs.get("worker"), trial.values
+    if not isinstance(worker, str | None) or not all(isinstance(one, int | float) for one in values or ()):
+        raise ValueError(f"worker is {shown(worker)}, values are {shown(values)}")
+    for when in (trial.datetime_start, trial.datetime_complete):
+        if when is not None and not 2000 <= when.year <= 2200:
+            raise ValueError(f"a time is {when}")
     return Row(
         trial.number,
         name_of(trial),

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from lungseg.config import suggestion
 from lungseg.errors import UserError
+from lungseg.safe_yaml import shown
 
 SAMPLERS = ("tpe", "cmaes", "random")
 PRUNERS = ("none", "median", "asha", "hyperband")
@@ -81,7 +83,11 @@ def read_settings(parts: Mapping[str, Mapping[str, Any]], given: Mapping[str, st
     for place, part in parts.items():
         merged = _merged(merged, OmegaConf.create(dict(part)), f"{file}: {place}")
     for key, value in given.items():
-        merged = _merged(merged, OmegaConf.from_dotlist([f"{key}={value}"]), "")
+        try:
+            word = OmegaConf.from_dotlist([f"{key}={value}"])
+        except YAMLError:
+            raise UserError(f"{key}: the value {shown(value)} cannot be read; put it into quotes") from None
+        merged = _merged(merged, word, "")
     settings = OmegaConf.to_object(merged)
     assert isinstance(settings, Settings)
     _require_sense(settings)
@@ -120,18 +126,21 @@ def _require_sense(settings: Settings) -> None:
     ):
         if value not in known:
             raise UserError(f"{key}={value}: expected one of {', '.join(known)}{suggestion(value, list(known))}")
-    least: dict[str, tuple[float | None, float]] = {
-        "budget.trials": (settings.budget.trials, 1),
-        "folds": (settings.folds, 2),
-        "resources.cpus": (settings.resources.cpus, 1),
-        "workers": (settings.workers, 1),
-        "retries": (settings.retries, 0),
-        "retrain": (settings.retrain, 0),
-        "heartbeat": (settings.heartbeat, 2),
+    bounds: dict[str, tuple[float | None, float, float]] = {
+        "budget.trials": (settings.budget.trials, 1, 1_000_000),
+        "folds": (settings.folds, 2, 1000),
+        "resources.cpus": (settings.resources.cpus, 1, 100_000),
+        "workers": (settings.workers, 1, 100_000),
+        "retries": (settings.retries, 0, 1000),
+        "retrain": (settings.retrain, 0, 1000),
+        "heartbeat": (settings.heartbeat, 2, 86_400),
+        "slots": (settings.slots if isinstance(settings.slots, int) else None, 1, 1024),
+        "seeds": (len(settings.seeds), 0, 1000),
     }
-    for key, (number, low) in least.items():
-        if number is not None and not number >= low:
-            raise UserError(f"{key}={number}: expected at least {low:g}")
+    for key, (number, low, high) in bounds.items():
+        if number is not None and not low <= number <= high:
+            expected = f"at least {low:g}" if number < low else f"at most {high:g}"
+            raise UserError(f"{key}={number}: expected {expected}")
     gpus = settings.resources.gpus
     if not 0 <= gpus < math.inf or (gpus > 1 and gpus != int(gpus)):
         raise UserError(f"resources.gpus={gpus:g}: expected a share up to 1, or a whole number of GPUs")

@@ -80,7 +80,7 @@ def alive(folder: Path, heartbeat: float) -> list[dict[str, Any]]:
             about = parse_json(read_plain_file(path))
         except (OSError, ValueError):
             continue
-        if not isinstance(about, dict):
+        if not isinstance(about, dict) or not isinstance(about.get("slots", 0), int):
             continue
         if not dead(folder, path.stem, now, heartbeat):
             found.append({**about, "name": path.stem})

@@ -14,6 +14,8 @@ from lungseg.config import suggestion
 from lungseg.errors import UserError
 from lungseg.sweep.plan import Words, text
 
+LARGEST = 1e30  # a bound beyond it is a slip, and steps towards it cannot be counted
+MOST_STEPS = 1e9
 RANGE = ("low", "high", "log", "step", "when")
 CHOICE = ("choices", "when")
 
@@ -126,6 +128,8 @@ def _range(given: Mapping[str, Any], place: str) -> BaseDistribution:
     whole = all(isinstance(value, int) for value in (low, high, step or 1))
     if whole:
         return IntDistribution(int(low), int(high), log=log, step=int(step or 1))
+    if step is not None and (float(high) - float(low)) / float(step) > MOST_STEPS:
+        raise UserError(f"{place}.step is {step!r}: it makes over {MOST_STEPS:.0e} values; leave it out")
     return FloatDistribution(float(low), float(high), log=log, step=step)
 
 
@@ -133,9 +137,10 @@ def _number(value: Any, place: str) -> float:
     """YAML reads 1e-3 as a word."""
     try:
         number = float(value) if isinstance(value, str) else value
-    except ValueError:
-        number = value
-    if not isinstance(number, int | float) or isinstance(number, bool) or not math.isfinite(number):
+        finite = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+    except (ValueError, OverflowError):
+        number, finite = value, False
+    if not finite or abs(number) > LARGEST:
         raise UserError(f"{place} is {value!r}; expected a number")
     return number
 

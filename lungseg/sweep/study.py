@@ -12,7 +12,13 @@ from lungseg.config import studies, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.safe_yaml import read_yaml, shown
 from lungseg.sweep.check import Checker, require_executor
-from lungseg.sweep.file_values import require_axes, require_safe_given, require_safe_settings, require_safe_words
+from lungseg.sweep.file_values import (
+    require_axes,
+    require_safe_given,
+    require_safe_settings,
+    require_safe_storage,
+    require_safe_words,
+)
 from lungseg.sweep.plan import Plan, Words, as_plan, narrowed, text
 from lungseg.sweep.settings import KEYS as SETTINGS
 from lungseg.sweep.settings import OF_SEARCH, Objective, Settings, objectives, read_settings
@@ -115,6 +121,8 @@ def as_study(content: dict[str, Any], file: Path, size: str, given: Words, out: 
             require_safe_settings(part, typed, f"{file}: {place}")
         require_safe_given(own, typed, file)
     settings = read_settings(plan.settings, own, file)
+    if checked and settings.storage is not None and "storage" not in own:
+        require_safe_storage(settings.storage, f"{file}: ")
     folder = out or Path("studies") / f"{file.stem}-{size}"
     grid, rest = narrowed(plan.grid, {key: value for key, value in given.items() if key not in own}, file)
     for key in (key for key in plan.search if key in rest):

@@ -61,7 +61,7 @@ def test_from_another_directory_the_command_goes_there_first(begun, capsys, monk
     monkeypatch.chdir(tmp_path / "other")
     place = str(tmp_path / begun)
     said = status(capsys, place, f"../{begun}")
-    assert said.count(f"go on     cd {shlex.quote(str(tmp_path))} && lungseg sweep 'my study.yaml'") == 2
+    assert said.count(f"go on     (cd {shlex.quote(str(tmp_path))} && lungseg sweep 'my study.yaml'") == 2
 
 
 def test_a_file_that_is_not_the_studys_own_is_not_proposed(begun, capsys):
@@ -77,7 +77,7 @@ def test_nothing_in_the_file_moves_the_cursor(begun, capsys):
     change(begun, given={"data.root": "\x1b[2J\n\u202e"}, command="\x1b]0;x\x07", about="\x1b[1m")
     said = status(capsys)
     assert all(line.isprintable() for line in said.splitlines())
-    assert "data.root=\\x1b[2J\\n\\u202e" in said
+    assert "add what you typed yourself of: $'data.root=\\x1b[2J\\x0a\\u202e'" in said
 
 
 def test_the_best_that_is_trained_again_goes_on_by_its_search(begun, capsys):
