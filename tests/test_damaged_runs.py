@@ -7,6 +7,7 @@ import pickle
 import shutil
 import zipfile
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from helpers import vouch
+from lungseg.checkpoint_content import _are_counts, require_checkpoint
 from lungseg.comparison.gathering import Wanted, gather
 from lungseg.config import compose
 from lungseg.cropping import lung_boxes
@@ -353,3 +355,21 @@ def test_pictures_that_unpack_to_too_much_are_refused_before(tmp_path):
     with pytest.raises(UserError, match=r"pictures\.zip: image/1\.jpg cannot be read"):
         Pictures(path).shape(1)
     assert Run(tmp_path / "run").path.is_dir()
+
+
+def nested(levels, width):
+    """A dict of few parts that a reader which does not remember what it has seen goes through without end."""
+    inner = dict.fromkeys(map(str, range(width)), 1)
+    for _ in range(levels):
+        inner = dict.fromkeys(map(str, range(width)), inner)
+    return inner
+
+
+def test_a_checkpoint_that_refers_to_its_parts_again_and_again_is_refused_at_once():
+    epoch = [1]
+    for _ in range(40):
+        epoch = [epoch, epoch]
+    with pytest.raises(UserError, match=r"best\.ckpt: epoch is a list; expected a whole number"):
+        require_checkpoint(Path("best.ckpt"), {"epoch": epoch, "state_dict": {}})
+    assert not _are_counts(nested(6, 60))
+    assert _are_counts(nested(2, 3))

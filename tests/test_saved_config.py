@@ -95,7 +95,8 @@ def test_no_slot_takes_a_target_that_is_not_lungsegs_own(theirs, slot, target):
     loaded = set(sys.modules)
     message = refused(Run(theirs).config, f"{slot}._target_ is {target}")
     assert not {name for name in set(sys.modules) - loaded if name.startswith(target.split(".")[0])}
-    assert ("trust=" in message) != (target.split(".")[0] in sys.stdlib_module_names)
+    own = target.split(".")[0] in ("theirs", "runs", "payload")
+    assert ("add trust=" in message) == own
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -197,6 +198,12 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
         ("a: !!timestamp 2020-01-01\n", "a is a date"),
         ("a: !!binary aGVsbG8=\n", "a is a bytes"),
         ("a: !!set {x, y}\n", "a is a set"),
+        ("a: !!timestamp x\n", "not readable as YAML"),
+        ("a: !!bool x\n", "not readable as YAML"),
+        ("a: !!int ''\n", "not readable as YAML"),
+        ("a: 1" + ":59" * 400 + ".5\n", "not readable as YAML"),
+        ("a: 0x" + "f" * 5000 + "\n", "a has over 100 digits"),
+        ("a: 1" + ":1" * 200_000 + "\n", "a value has over 20,000 characters"),
         ("a: !!python/object/apply:pathlib.Path [/etc/passwd]\n", "a is a "),
         ("seed: 1\nseed: 2\n", "duplicate key"),
         ("a: " + "9" * 10_000, "not readable as YAML"),
@@ -395,6 +402,12 @@ def test_a_path_that_a_saved_config_names_is_said_before_it_is_read(folder_data,
     expected = f"data.root={folder_data} is read, as {path / 'config.yaml'} says"
     assert expected in said
     assert expected not in typed
+
+
+@pytest.mark.parametrize("target", ["torch.hub.load", "albumentations.load_cv2", "numpy.load", "lungseg.runs.Run"])
+def test_no_library_is_proposed_to_be_trusted(theirs, target):
+    edit(theirs, "loss._target_", target)
+    assert "trust=torch" not in refused(Run(theirs).config, "do not use this file, unless it is your own")
 
 
 def test_entity_and_server_of_a_dashboard_are_the_readers_own(theirs):

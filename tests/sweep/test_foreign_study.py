@@ -109,6 +109,11 @@ def test_no_place_of_a_study_names_code(target, capsys):
         ({"model": "../../../tmp/theirs"}, "model="),
         ({"+experiment": "/tmp/theirs"}, "experiment="),
         ({"trust": "payload"}, "trust: is the study's own business"),
+        ({"++trust": "payload"}, "trust: is the study's own business"),
+        ({"+resume": "theirs"}, "resume: is the study's own business"),
+        ({"~run_dir": "x"}, "run_dir: is the study's own business"),
+        ({"+size.x": "x"}, "size.x: is not said by a study's file"),
+        ({"augment": "evil"}, "augment=evil: no such option"),
         ({"model": "unet", "model.encoder": "tu-hf-hub:theirs/net"}, "model.encoder is tu-hf-hub:theirs/net"),
         ({"model": "unet", "+model.checkpoint_path": "theirs.pth"}, "model.checkpoint_path is refused"),
         ({"+trainer.model_registry": "x/y"}, "trainer.model_registry is refused"),
@@ -116,7 +121,7 @@ def test_no_place_of_a_study_names_code(target, capsys):
     ],
 )
 def test_a_study_sets_nothing_but_an_experiment(base, said, capsys):
-    line = refused(capsys, theirs({"base": base, "grid": {"seed": [0]}}), code=2 if "trust" in base else 1)
+    line = refused(capsys, theirs({"base": base, "grid": {"seed": [0]}}), code=2 if "business" in said else 1)
     assert said in line
 
 
@@ -131,6 +136,20 @@ def test_a_study_sets_nothing_but_an_experiment(base, said, capsys):
         ({"slurm": {"time": ["x"]}}, "slurm.time is"),
         ({"ray": {"address": "ray://theirs:10001"}}, "ray.address is ray://theirs:10001; expected auto or local"),
         ({"storage": "theirs+driver://host/x"}, "storage is theirs+driver://host/x"),
+        ({"storage": "mysql+pymysql://host/x?local_infile=1"}, "storage is mysql+pymysql://host/x?local_infile=1"),
+        ({"storage": "sqlite:////tmp/elsewhere.db"}, "storage is sqlite:////tmp/elsewhere.db, a file elsewhere"),
+        ({"storage": "sqlite:///../elsewhere.db"}, "a file elsewhere"),
+        ({"workers": 10**9}, "workers=1000000000: expected at most 100000"),
+        ({"heartbeat": float("inf")}, "heartbeat=inf: expected at most 86400"),
+        ({"slots": 20_000}, "slots=20000: expected at most 1024"),
+        ({"grid": {f"a{n}": list(range(10)) for n in range(12)}}, "its axes make over 100,000 trials"),
+        ({"grid": {"trust": {"payload": {"seed": 0}}}}, "grid.trust: an axis cannot be called so"),
+        ({"grid": {"seed": [0]}, "before": {"journal.log": {}}}, "before.journal.log: "),
+        ({"grid": None, "search": {"optim.lr": {"low": 0, "high": 10**90}}}, "search.optim.lr.high is 1000"),
+        ({"grid": None, "search": {"optim.lr": {"low": 0, "high": 10**400}}}, "has over 100 digits"),
+        ({"grid": None, "search": {"optim.lr": {"low": 0, "high": 1e9, "step": 1e-9}}}, "makes over 1e+09 values"),
+        ({"grid": None, "search": SEARCH["search"], "folds": 10**9}, "folds=1000000000: expected at most 1000"),
+        ({"grid": None, "search": SEARCH["search"], "retrain": 10**9}, "retrain=1000000000: expected at most 1000"),
         ({"sizes": {"full": {"slurm": {"setup": ["x"]}}}}, "sizes.full.slurm.setup"),
     ],
 )
@@ -317,6 +336,23 @@ def test_an_optimizer_in_the_storage_is_read_without_running_anything(tmp_path):
         [trial.suggest_float(name, 0, 1) for name in "ab"]
 
 
+class Large:
+    def __reduce__(self):
+        return np._core.multiarray._reconstruct, (np.ndarray, (10**13,), b"b")
+
+
+@pytest.mark.parametrize("content", [[], "x", Large(), np.zeros(3)])
+def test_a_state_that_is_no_optimizer_is_refused(content):
+    study = optuna.create_study(sampler=make_sampler(Settings(sampler="cmaes"), "a"))
+    distributions = {name: optuna.distributions.FloatDistribution(0, 1) for name in "ab"}
+    attrs = {"cma:optimizer:0": pickle.dumps(content).hex()}
+    trial = create_trial(params=dict.fromkeys("ab", 0.1), distributions=distributions, value=1.0, system_attrs=attrs)
+    study.add_trials([trial] * 3)
+    asked = study.ask()
+    with pytest.raises(UserError, match="a state that no search has written"):
+        [asked.suggest_float(name, 0, 1) for name in "ab"]
+
+
 def test_an_optimizer_of_cma_es_goes_on_as_it_was():
     """The same numbers as Optuna's own sampler gives, which unpickles anything."""
 
@@ -339,6 +375,99 @@ def test_what_a_job_left_is_read_without_running_anything(tmp_path):
     assert how_it_ended(tmp_path, "8") == "ValueError: no"
     (tmp_path / "9_0_result.pkl").write_bytes(pickle.dumps(("success", None)))
     assert how_it_ended(tmp_path, "9") is None
+
+
+def test_an_axis_that_is_typed_makes_nothing_of_the_file_typed(capsys):
+    """augment=light chooses an option of the file's, which may set anything."""
+    evil = [{"_target_": "payload.Net"}]
+    theirs({"grid": {"augment": {"light": {"augment": {"transforms": evil}, "seed": 0}, "none": {"seed": 1}}}})
+    assert "augment=" in refused(capsys, "theirs.yaml", "augment=light")
+
+
+def test_no_folder_of_theirs_is_a_place_to_import_from(begun, pretended, tmp_path, monkeypatch, capsys):
+    """Their study says in which folder its trials work; an empty entry of PYTHONPATH is the folder of now."""
+    there = tmp_path / "there"
+    there.mkdir()
+    monkeypatch.chdir(there)
+    folder = begun()
+    (there / "sitecustomize.py").write_text(f"open({str(tmp_path / 'RAN')!r}, 'w')\n")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "lib"]))
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    assert ran("join", str(there / folder), "slots=1") == 0
+    assert "2 trials taken here" in capsys.readouterr().out
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(tmp_path / "here"), str(tmp_path / "here" / "lib")]
+    assert os.environ["WANDB_DIR"] == str(tmp_path / "here")
+
+
+def test_status_proposes_no_word_that_is_trusted_when_typed(begun, capsys):
+    words = {"data._target_": "payload.Net", "hydra.callbacks": "x", "out": "/elsewhere"}
+    folder = begun(given={**words, "label": "mine;touch RAN"}, content=GRID)
+    assert ran("status", str(folder)) == 0
+    said = capsys.readouterr().out
+    command = said[said.index("go on") :].partition("(")[0]
+    assert not any(word in command for word in ("trust", "payload", "hydra", "elsewhere"))
+    assert "'label=mine;touch RAN'" in said
+    assert "trust: is the study's own business" in refused(
+        capsys, "status", str(begun(given={"trust": "x"}, content=GRID)), code=2
+    )
+
+
+@pytest.mark.parametrize("name", ["journal.log", "logs/seed0.log", ".lock"])
+def test_a_pipe_or_a_link_in_their_folder_is_no_matter_to_status(begun, capsys, tmp_path, name):
+    folder = begun()
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert "is no plain file" in refused(capsys, "status", str(folder))
+    path.unlink()
+    (tmp_path / "secret").write_text("aws_key=of-the-reader\n")
+    path.symlink_to(tmp_path / "secret")
+    assert "is a link that leads out" in refused(capsys, "status", str(folder))
+    assert "is a link that leads out" in refused(capsys, "theirs.yaml", f"out={folder}")
+    assert (tmp_path / "secret").read_text() == "aws_key=of-the-reader\n"
+
+
+def test_status_makes_no_database_elsewhere(begun, capsys, tmp_path):
+    outside = tmp_path.parent / f"{tmp_path.name}-elsewhere.db"
+    folder = begun()
+    record_file = folder / "study.json"
+    content = json.loads(record_file.read_text())
+    content["content"]["storage"] = f"sqlite:///{outside}"
+    record_file.write_text(json.dumps(content))
+    assert "a file elsewhere" in refused(capsys, "status", str(folder))
+    assert not outside.exists()
+    optuna.create_study(storage=f"sqlite:///{outside}", study_name=content["id"])  # the owner's own, made before
+    assert ran("status", str(folder)) == 0
+    outside.unlink()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"state": TrialState.FAIL, "user_attrs": {"ended": ["failed", 5]}},
+        {"user_attrs": {"worker": ["a"]}},
+        {"user_attrs": {"worker": {}}},
+    ],
+)
+def test_status_of_rows_that_no_sweep_wrote_is_one_line(begun, capsys, row):
+    folder = begun(SEARCH)
+    study, _ = recorded(folder)
+    storage = open_storage(None, folder)
+    attrs = {"name": "trial-0009", **row["user_attrs"]}
+    template = create_trial(state=row.get("state", TrialState.WAITING), user_attrs=attrs)
+    storage.create_new_trial(storage.get_study_id_from_name(study.id), template_trial=template)
+    assert "which no sweep has written" in refused(capsys, "status", str(folder))
+
+
+@pytest.mark.parametrize("slots", ["x", [1], None])
+def test_a_worker_that_no_sweep_started_is_not_counted(begun, capsys, slots):
+    folder = begun()
+    (folder / "workers").mkdir(exist_ok=True)
+    (folder / "workers" / "w1.json").write_text(json.dumps({"slots": slots, "executor": "local"}))
+    assert ran("status", str(folder)) == 0
 
 
 @pytest.mark.parametrize("name", ["journal.log", "logs/seed0.log", ".lock", "workers", "locks/seed0.lock"])
