@@ -1,6 +1,7 @@
 """``study.json``: what a study is and every command line, for its reader, for a later call, and for those who join."""
 
 import json
+import logging
 import os
 import shlex
 import uuid
@@ -19,7 +20,10 @@ from lungseg.sweep.continuation import continuation
 from lungseg.sweep.file_values import require_safe_storage
 from lungseg.sweep.plan import Words
 from lungseg.sweep.process import finished
+from lungseg.sweep.storage import without_password
 from lungseg.sweep.study import Reading, Study, as_study
+
+log = logging.getLogger("lungseg")
 
 FILE = "study.json"
 BESIDE_RUNS = 2  # levels: the study's own files and the logs; a run is looked through when it is gone on with
@@ -77,6 +81,7 @@ def recorded(folder: Path, typed: Words | None = None, more: Words | None = None
         study = as_study(content["content"], Path(content["study"]), size, {**given, **(more or {})}, where, reading)
         if study.settings.storage is not None and "storage" not in said:
             require_safe_storage(study.settings.storage, f"{path}: ", str(content["id"]))
+            log.info("storage=%s is opened, as %s says", without_password(study.settings.storage), path)
         return replace(study, about=content["about"], id=content["id"]), continuation(study, came_from)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None

@@ -52,17 +52,17 @@ def _database(url: str) -> BaseStorage:
         return _made_once(speaking.render_as_string(hide_password=False), options)
     except ArgumentError:
         raise UserError(
-            f"storage={_hidden(url)}: is no database's address; expected sqlite:///FILE, postgresql://USER@HOST/NAME "
+            f"storage={without_password(url)}: is no database's address; expected sqlite:///FILE, postgresql://USER@HOST/NAME "
             "or mysql+pymysql://USER@HOST/NAME, or null for a journal in the study's folder"
         ) from None
     except (ImportError, NoSuchModuleError) as error:
         package = DRIVERS.get(url.partition(":")[0].partition("+")[0], "its driver")
         raise UserError(
-            f"storage={_hidden(url)}: {error}; install what speaks to it: uv pip install '{package}'"
+            f"storage={without_password(url)}: {error}; install what speaks to it: uv pip install '{package}'"
         ) from None
     except (SQLAlchemyError, StorageInternalError) as error:
         raise UserError(
-            f"storage={_hidden(url)}: cannot be opened: {reason(error)}; start it, or mend the address"
+            f"storage={without_password(url)}: cannot be opened: {reason(error)}; start it, or mend the address"
         ) from None
 
 
@@ -78,7 +78,7 @@ def _made_once(url: str, options: dict[str, Any]) -> BaseStorage:
     return RDBStorage(url, engine_kwargs=options)
 
 
-def _hidden(url: str) -> str:
+def without_password(url: str) -> str:
     """Without its password."""
     with contextlib.suppress(ArgumentError):
         return make_url(url).render_as_string(hide_password=True)
