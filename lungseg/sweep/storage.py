@@ -52,8 +52,8 @@ def _database(url: str) -> BaseStorage:
         return _made_once(speaking.render_as_string(hide_password=False), options)
     except ArgumentError:
         raise UserError(
-            f"storage={without_password(url)}: is no database's address; expected sqlite:///FILE, postgresql://USER@HOST/NAME "
-            "or mysql+pymysql://USER@HOST/NAME, or null for a journal in the study's folder"
+            f"storage={without_password(url)}: is no database's address; expected sqlite:///FILE, "
+            "postgresql://USER@HOST/NAME or mysql+pymysql://USER@HOST/NAME, or null for a journal in the study's folder"
         ) from None
     except (ImportError, NoSuchModuleError) as error:
         package = DRIVERS.get(url.partition(":")[0].partition("+")[0], "its driver")
