@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from lungseg.data.case import Case
+from lungseg.data.loading_processes import STARTED
 from lungseg.errors import UserError
 from lungseg.oom_kills import oom_kills
 
@@ -89,6 +90,7 @@ class Loader(DataLoader[T]):
         self.kills = oom_kills()
         iterator = super().__iter__()
         self.processes = list(getattr(iterator, "_workers", []))
+        STARTED.add(self.processes)
         return self._batches(iterator)
 
     def _batches(self, iterator: Iterator[Any]) -> Iterator[Any]:
