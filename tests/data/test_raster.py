@@ -247,3 +247,12 @@ def test_damaged_files_are_images_or_one_line(tmp_path, seed):
             assert (refusal is None) == (not unreadable and not finding.is_volume)
             refused += refusal is not None
     assert refused > 10
+
+
+def test_a_turned_mask_is_told_as_a_mask_and_an_orientation_that_means_nothing_is_not_told(tmp_path):
+    turned(tmp_path / "a.png", GREY, 9)
+    turned(tmp_path / "m.png", LUNG, 2)
+    case = Case(id="a", image=tmp_path / "a.png", masks={"lung": tmp_path / "m.png"}, patient="a", label="x")
+    (problem,) = inspect(case).problems
+    assert problem.path == tmp_path / "m.png"
+    assert problem.said.endswith("; so turned, this mask must lie on its image")
