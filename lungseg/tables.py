@@ -11,6 +11,7 @@ from lungseg.files import write_atomically
 from lungseg.printable import one_line
 
 FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # what a spreadsheet would work out, or was escaped
+SIGNS = ("-", "+", "=", "@")  # alone they are no formula
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
 
 
@@ -43,11 +44,12 @@ def read_table(lines: Iterable[str]) -> list[dict[str, str]]:
 
 
 def escaped(cell: Any) -> Any:
-    """Text that begins as a formula does gets an apostrophe; a number, also one in text, stays as it is."""
+    """Text that begins as a formula does gets an apostrophe; a number, in text too, and a sign alone get none."""
     if not isinstance(cell, str):
         return cell
     cell = cell.encode("utf-8", "backslashreplace").decode()  # half a character, of a name that is not UTF-8
-    return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
+    is_formula = FORMULA.match(cell) and cell not in SIGNS and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
 
 
 def unescaped(cell: str) -> str:

@@ -26,11 +26,10 @@ FORMULAS = [
     "\r=1",
     "\n=1",
     "\uff1d1",
-    "-",
     "'=1",
     "''+x",
 ]
-PLAIN = ["", "'", "'quoted'", "a=b", "x", "é", 'say "a, b"', "a\nb", "a\rb", "a\r\nb", " =1"]
+PLAIN = ["", "-", "+", "=", "@", "'", "'quoted'", "a=b", "x", "é", 'say "a, b"', "a\nb", "a\rb", "a\r\nb", " =1"]
 NUMBERS = ["-0.5", "+5", "-1e-3", "1e-3", "-inf", "-.5", "-2.", "'-0.5"]
 
 
@@ -52,6 +51,12 @@ def test_no_cell_begins_as_a_formula(cell):
 def test_numbers_stay_numbers():
     row = {"a": -0.5, "b": "-0.5", "c": 1e-3, "d": "-1e-3", "e": None, "f": float("-inf"), "g": "+5", "h": -3}
     assert csv_text([row], list(row)).splitlines()[1] == "-0.5,-0.5,0.001,-1e-3,,-inf,+5,-3"
+
+
+def test_a_sign_alone_is_no_formula():
+    assert csv_text([{"encoder": "-", "a": "+", "b": "=", "c": "@", "d": "'-"}], ["encoder", *"abcd"]).splitlines()[
+        1
+    ] == ("-,+,=,@,''-")
 
 
 def test_cases_of_any_name_are_compared_and_shown(tmp_path):

@@ -13,7 +13,7 @@ from lungseg.comparison.strata import Subgroup, intervals, subgroups
 from lungseg.statistics.cases import Weight, effective_patients, weighted
 from lungseg.statistics.multiplicity import holm_over_pairs, sure
 from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
-from lungseg.statistics.permutation import p_of_all
+from lungseg.statistics.permutation import p_of_all, smallest_p
 from lungseg.statistics.ranking import Ranking, rank
 from lungseg.statistics.seeds import Spread, seeds_p, spread
 
@@ -64,6 +64,21 @@ class Analysis:
     def twins(self) -> list[int]:
         """Lists the arms with the best's scores in every case, the best first; it alone where there is no other."""
         return [int(place) for place in self.ranking.order if self.alike[place] == self.alike[self.best]]
+
+    @property
+    def identical(self) -> list[list[int]]:
+        """Lists the groups of arms that are equal in every case, the best group first; none where no two are."""
+        groups: dict[int, list[int]] = {}
+        for place in self.ranking.order.tolist():
+            groups.setdefault(self.alike[place], []).append(place)
+        return [group for group in groups.values() if len(group) > 1]
+
+    @property
+    def smallest_p(self) -> tuple[float, float]:
+        """The smallest p that any difference could have with these patients, before and after its correction."""
+        smallest = smallest_p(self.patients)
+        arms = self.values.shape[1]
+        return smallest, min(1.0, smallest * (arms * (arms - 1) // 2))
 
     def rank(self, place: int) -> int:
         """Counts from 1; arms that are alike in every case share theirs."""

@@ -13,7 +13,7 @@ from lungseg.comparison.group import Group
 from lungseg.comparison.kind import Kind
 from lungseg.comparison.report import Report, warnings
 from lungseg.comparison.table import SAID, weight_of
-from lungseg.comparison.verdict import sentence
+from lungseg.comparison.verdict import identical_mark, sentence
 from lungseg.plural import plural
 from lungseg.printable import one_line
 from lungseg.shell_command import evaluate_command
@@ -151,6 +151,7 @@ def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
         "caution": few_patients({found.kind.name: found.effective}) if not np.isnan(found.low).all() else "",
         "unseen": 1 - 0.05 ** (1 / found.effective) if found.effective else None,
         "sentence": sentence(found, arms),
+        "identical": [identical_mark(found, place) for place in range(len(arms))],
         "versus": versus,
         "pairs": _pairs(found),
         "subgroups": [asdict(one) for one in found.subgroups],

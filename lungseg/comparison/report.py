@@ -126,6 +126,12 @@ def csv_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
     return rows
 
 
+def _identical_to(report: Report, found: Analysis, place: int) -> str:
+    """Names the first other arm with the same score in every case; empty where there is none."""
+    group = next((group for group in found.identical if place in group), [place])
+    return next((report.arms[other].name for other in group if other != place), "")
+
+
 def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> dict[str, Any]:
     entry, versus, spread = arm.entries[0], found.versus[place], found.spreads.get(place)
     values = {
@@ -164,5 +170,6 @@ def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> 
         "effective_patients": round(found.effective, 6),
         "weight": found.weight,
         "rank": found.rank(place),
+        "identical_to": _identical_to(report, found, place),
         **{name: None if not np.isfinite(value) else round(float(value), 6) for name, value in values.items()},
     }

@@ -49,7 +49,8 @@ def subgroup_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
 
 def _few(one: Subgroup) -> str:
     """Says so where the interval is rough."""
-    return f", {shown(one.effective)} effective patients: rough" if one.effective < ENOUGH else ""
+    number = shown(one.effective)
+    return f", {number} effective patient{'' if number == '1' else 's'}: rough" if one.effective < ENOUGH else ""
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from lungseg.comparison.analysis import Analysis
 from lungseg.comparison.report import Report, caution, interval, probability, warnings
 from lungseg.comparison.subgroups import matrix
-from lungseg.comparison.verdict import IDENTICAL, seed_luck, sentence
+from lungseg.comparison.verdict import IDENTICAL, identical, identical_mark, seed_luck, sentence, too_few
 from lungseg.plural import plural
 from lungseg.tables import aligned
 
@@ -38,7 +38,8 @@ def cells(report: Report, region: str, name: Write, bold: Write, number: Write =
         for found in shown:
             text = number(interval(found, place))
             row.append(bold(text) if found.sure and place == found.best else text)
-        p = IDENTICAL if place in dice.twins else probability(float(dice.adjusted[place])).removeprefix("= ")
+        p = probability(float(dice.adjusted[place])).removeprefix("= ") + identical_mark(dice, int(place))
+        p = IDENTICAL if place in dice.twins else p
         row.append("-" if place == dice.best else number(p))
         rows.append(row)
     return rows
@@ -101,12 +102,17 @@ def latex(reports: Sequence[Report]) -> str:
             rows = cells(report, region, _latex_name, lambda cell: f"\\textbf{{{cell}}}", _latex_number)
             head = ["Model", *(_latex_name(word) for word in heads(report, region)[1:-1]), "$p$"]
             about = f"{_latex_name(report.group.name)}, {_latex_name(region)}"
-            said = f"{_caption(report, region)}. {caution(report, region)}{seed_luck(shown[0], report.arms)}".strip()
+            said = f"{_caption(report, region)}. {caution(report, region)}{_remarks(shown[0], report)}".strip()
             parts.append(_latex_table([head, *rows], f"{about}: {_latex_name(said)}"))
             if by_domain := matrix(report, region):
                 escaped = [[_latex_name(cell) for cell in row] for row in by_domain]
                 parts.append(_latex_table(escaped, f"{about}, by domain: {_latex_name(shown[0].kind.name)}."))
     return "\n".join(parts)
+
+
+def _remarks(found: Analysis, report: Report) -> str:
+    """Says what the sentence above other tables says beside its numbers."""
+    return seed_luck(found, report.arms) + too_few(found) + identical(found, report.arms)
 
 
 def _latex_table(rows: Sequence[Sequence[str]], caption: str) -> str:

@@ -7,8 +7,10 @@ import numpy as np
 from lungseg.comparison.analysis import Analysis
 from lungseg.comparison.arm import Arm
 from lungseg.comparison.report import interval, probability
+from lungseg.plural import plural
 from lungseg.statistics.multiplicity import SURE
 
+MOST_NAMED = 6  # of arms that are identical
 IDENTICAL = "identical"  # in place of a p, where two arms have the same score in every case
 
 
@@ -19,14 +21,17 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
         return f"No case has a {kind.name} of the {kind.region}."
     value = interval(analysis, best)
     others = [place for place in range(len(arms)) if place not in twins]
+    end = identical(analysis, arms)
     if len(twins) > 1:
         same = (
             f"{_listed(arms, twins, bold=True)} have the same {kind.name} of the {kind.region} in every case, {value}"
         )
-        return f"{same}: none of them is the best." if not others else f"{same}{_against(analysis, arms, others)}"
+        return f"{same}: none of them is the best." if not others else f"{same}{_against(analysis, arms, others)}{end}"
     which = "the best" if others else "a"
     text = f"**{_plain(arms[best])}** has {which} {kind.name} of the {kind.region}, {value}"
-    return text + (_against(analysis, arms, others) if others else "; there is no other model to compare it with.")
+    if not others:
+        return f"{text}; there is no other model to compare it with."
+    return f"{text}{_against(analysis, arms, others)}{end}"
 
 
 def _against(analysis: Analysis, arms: Sequence[Arm], others: Sequence[int]) -> str:
@@ -44,7 +49,34 @@ def _against(analysis: Analysis, arms: Sequence[Arm], others: Sequence[int]) -> 
     lead = f"; {it} {is_} surely better than {sure} of {len(others)} others, but" if sure else f", but {it}"
     first = float(analysis.ranking.first[analysis.twins].sum())
     often = "" if np.isnan(first) else f" {it.capitalize()} {is_} first in {first:.0%} of resamples of these patients."
-    return f"{lead} **cannot be told apart** from {_listed(arms, unsure)} ({p}).{luck}{often}"
+    return f"{lead} **cannot be told apart** from {_listed(arms, unsure)} ({p}).{luck}{too_few(analysis) or often}"
+
+
+def identical(analysis: Analysis, arms: Sequence[Arm]) -> str:
+    """Names the arms behind the best that are identical in every case; empty where none are."""
+    text = ""
+    for group in analysis.identical:
+        if group[0] not in analysis.twins:
+            names = _listed(arms, group, most=MOST_NAMED)
+            text += f" Identical in every case, at rank {analysis.rank(group[0])}: {names}."
+    return text
+
+
+def identical_mark(analysis: Analysis, place: int) -> str:
+    """Marks the p of an arm that is identical in every case to others behind the best; empty for all other arms."""
+    behind = [group for group in analysis.identical if place in group and place not in analysis.twins]
+    return f" ({IDENTICAL}, rank {analysis.rank(place)})" if behind else ""
+
+
+def too_few(analysis: Analysis) -> str:
+    """Tells that no difference whatever could be sure of so few patients; empty where one could."""
+    smallest, corrected = analysis.smallest_p
+    if corrected < SURE or not analysis.patients:
+        return ""
+    rest = "" if corrected == smallest else f", after Holm's correction below {corrected:.3g}"
+    return (
+        f" With {plural(analysis.patients, 'patient')} p cannot be below {smallest:.3g}{rest}: nothing could be sure."
+    )
 
 
 def seed_luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
@@ -65,11 +97,13 @@ def seed_luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
     return f"{text} With one seed {whose}, the luck of training is not in it."
 
 
-def _listed(arms: Sequence[Arm], places: Sequence[int], bold: bool = False) -> str:
-    """Names two, and how many more there are."""
+def _listed(arms: Sequence[Arm], places: Sequence[int], bold: bool = False, most: int = 2) -> str:
+    """Names at most so many, and how many more there are."""
     mark = "**" if bold else ""
-    names = [f"{mark}{_plain(arms[place])}{mark}" for place in places[:2]]
-    return " and ".join(names) + (f" and {len(places) - 2} more" if len(places) > 2 else "")
+    names = [f"{mark}{_plain(arms[place])}{mark}" for place in places[:most]]
+    if len(places) > most:
+        return f"{', '.join(names) if most > 2 else ' and '.join(names)} and {len(places) - most} more"
+    return " and ".join([*([", ".join(names[:-1])] if names[:-1] else []), names[-1]])
 
 
 def _plain(arm: Arm) -> str:

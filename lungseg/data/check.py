@@ -16,6 +16,7 @@ from tqdm import tqdm
 from lungseg.cores import cores
 from lungseg.data import nifti
 from lungseg.data.case import Case, files, place
+from lungseg.data.numbers import require_spread
 from lungseg.data.pairing import ending
 from lungseg.data.plausibility import implausible, turned
 from lungseg.data.problems import Problem
@@ -91,7 +92,9 @@ def _volume(case: Case, path: Path) -> Finding:
                 said = f"its voxels are {other.spacing} mm, those of {path.name} {header.spacing}"
                 problems.append(Problem("mask spacing", file, said, harm=False))
     try:
-        problems += implausible(case, masks, nifti.read_volume(path))
+        voxels = nifti.read_volume(path)
+        problems += implausible(case, masks, voxels)
+        require_spread(voxels, float(voxels.min()), float(voxels.max()), path)
     except UserError as error:
         problems.append(_problem(error, path))
     spacing = "x".join(f"{size:.3g}" for size in header.spacing[:3])

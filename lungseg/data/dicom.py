@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.data.numbers import require_numbers
+from lungseg.data.numbers import require_numbers, require_spread
 from lungseg.errors import UserError
 from lungseg.printable import one_line
 
@@ -38,6 +38,8 @@ def read(path: Path) -> NDArray[np.uint8]:
     values = _shown(file, require_numbers(pixels, path), path)
     if meaning == "MONOCHROME1":
         values = 1 - values
+    if "WindowCenter" not in file and not file.get("VOILUTSequence"):
+        require_spread(pixels, *_ends(pixels), path)
     return np.round(values * 255).astype(np.uint8)
 
 
@@ -63,8 +65,13 @@ def _windowed(file: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
 
     rescaled = apply_modality_lut(pixels, file)
     values = np.asarray(apply_voi_lut(rescaled, file), np.float64)
-    low, high = _range(file) or np.percentile(values, (0.1, 99.9))
+    low, high = _range(file) or _ends(values)
     return np.clip((values - low) / max(float(high - low), 1e-12), 0, 1)
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(values, (0.1, 99.9))
+    return float(low), float(high)
 
 
 def _range(file: Any) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from lungseg.printable import is_printable
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".nii", ".nii.gz"})
 NOT_READ = frozenset({".webp", ".gif", ".jfif", ".jp2", ".heic", ".avif", ".mha", ".mhd", ".nrrd", ".pgm", ".svg"})
+PASSED_OVER = "passed over"  # the kind of problem
 UNFIT = "its path holds a line break or another control character, or is not UTF-8; rename it"
 
 
@@ -36,7 +37,7 @@ def pictures(folder: Path, problems: list[Problem], name: Callable[[str], str] =
             continue
         if ending(path) in NOT_READ:
             said = f"pictures that end in {ending(path)} are passed over; save it as PNG to use it"
-            problems.append(Problem("passed over", path, said, harm=False))
+            problems.append(Problem(PASSED_OVER, path, said, harm=False))
         if ending(path) not in ENDINGS:
             continue
         if not is_printable(path.name):
@@ -70,11 +71,18 @@ def require_images(images: Sized, folder: Path, root: str) -> None:
 
 def strays(images: Mapping[str, Path], masks: Mapping[str, Path], region: str, folder: Path) -> list[Problem]:
     """Masks without an image of their name in ``folder``; an image without a mask is the task's business."""
-    return [
-        Problem("mask without image", path, f"no image of that name in {folder}; rename or remove this {region} mask")
-        for name, path in masks.items()
-        if name not in images
-    ]
+    lacking = {name: path for name, path in masks.items() if name not in images}
+    listed = sorted(folder.iterdir()) if lacking and folder.is_dir() else []
+    unread = {path.stem: path.name for path in listed if ending(path) in NOT_READ}
+    return [Problem("mask without image", path, _stray(path, region, folder, unread)) for path in lacking.values()]
+
+
+def _stray(mask: Path, region: str, folder: Path, unread: Mapping[str, str]) -> str:
+    """Says what to do about a mask without an image; ``unread`` are the files of kinds that are not read, by stem."""
+    name = unread.get(stem(mask))
+    if name is None:
+        return f"no image of that name in {folder}; rename or remove this {region} mask"
+    return f"its image {name} in {folder} is of a kind that is not read; save {name} as PNG to use it"
 
 
 def counted(folder: Path, number: int, published: int) -> list[Problem]:

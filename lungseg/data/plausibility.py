@@ -64,12 +64,14 @@ def _inverted(case: Case, region: str, mask: Mask) -> list[Problem]:
 
 def turned(case: Case, regions: Iterable[str]) -> list[Problem]:
     """List the files whose EXIF turns them, of the image and of the masks of ``regions``, all of which were read."""
-    paths = [path for picture in (case.image, *(case.masks[region] for region in regions)) for path in files(picture)]
-    said = (
-        "its EXIF says that it is to be turned, and it is read so, as viewers show it; its mask must be drawn on that"
-    )
+    turns = "its EXIF says that it is to be turned, and it is read so, as viewers show it"
+    masks = (path for region in regions for path in files(case.masks[region]))
+    said = [
+        *((path, f"{turns}; its mask must be drawn on that") for path in files(case.image)),
+        *((path, f"{turns}; so turned, this mask must lie on its image") for path in masks),
+    ]
     return [
-        Problem("turned by EXIF", path, said, harm=False)
-        for path in paths
+        Problem("turned by EXIF", path, text, harm=False)
+        for path, text in said
         if ending(path) not in UNTURNED and raster.is_turned(path)
     ]

@@ -13,6 +13,7 @@ from lungseg.errors import UserError
 from lungseg.printable import one_line
 
 warnings.filterwarnings("ignore", module="PIL")  # they quote the file
+TURNS = range(2, 9)  # EXIF orientations that turn or mirror; 1 does not, and others mean nothing
 GREY = ("1", "L", "I", "F")  # and those of 16 bits, as I;16
 
 
@@ -54,7 +55,7 @@ def _pixels(file: Image.Image, path: Path) -> NDArray[Any]:
 def is_turned(path: Path) -> bool:
     """Returns whether the EXIF of a readable file says that it is to be turned or mirrored before it is shown."""
     with Image.open(path) as file:
-        return file.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+        return file.getexif().get(ExifTags.Base.Orientation, 1) in TURNS
 
 
 def _reason(error: Exception, path: Path) -> str:

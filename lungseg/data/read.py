@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lungseg.data import dicom, nifti, raster
 from lungseg.data.case import Case, MaskFile, Picture
+from lungseg.data.numbers import require_spread
 from lungseg.data.pairing import ending
 from lungseg.errors import UserError
 
@@ -30,18 +31,33 @@ def read_image(picture: Picture) -> Gray:
     """[H, W] uint8. Colour becomes grey; more than 8 bits are stretched from the 0.1st to the 99.9th percentile."""
     if isinstance(picture, MaskFile):
         raise TypeError(f"{picture} is a mask, not an image")
-    return as_gray(decode(picture) if isinstance(picture, Path) else picture.read())
+    if not isinstance(picture, Path):
+        return as_gray(picture.read())
+    pixels = decode(picture)
+    if not _is_grey_already(pixels):
+        require_spread(pixels, *_ends(pixels), picture)
+    return as_gray(pixels)
 
 
 def as_gray(pixels: NDArray[Any]) -> Gray:
     """Any numbers -> uint8, as ``read_image`` says."""
-    if pixels.dtype in (np.uint8, np.bool_):
+    if _is_grey_already(pixels):
         grey: Gray = pixels.astype(np.uint8) * np.uint8(255 if pixels.dtype == np.bool_ else 1)
         return grey
-    low, high = np.percentile(pixels, (0.1, 99.9))
-    scaled = (pixels.astype(np.float64) - low) / max(float(high - low), 1e-12)
+    low, high = _ends(pixels)
+    scaled = (pixels.astype(np.float64) - low) / max(high - low, 1e-12)
     stretched: Gray = np.round(scaled.clip(0, 1) * 255).astype(np.uint8)
     return stretched
+
+
+def _is_grey_already(pixels: NDArray[Any]) -> bool:
+    return pixels.dtype in (np.uint8, np.bool_)
+
+
+def _ends(pixels: NDArray[Any]) -> tuple[float, float]:
+    """Returns what is shown black and white."""
+    low, high = np.percentile(pixels, (0.1, 99.9))
+    return float(low), float(high)
 
 
 def read_mask(picture: Picture, image: Picture, shape: tuple[int, ...]) -> Mask:

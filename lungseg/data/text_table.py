@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,8 @@ def read_text_table(path: Path) -> TextTable:
     """Read a table of UTF-8, UTF-16 or Latin-1 whose cells are separated by commas, semicolons or tabs."""
     text, encoding = _decoded(path)
     text, separator = _without_hint(text)
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator or _separator(text))
-        lines = [(reader.line_num, [_cell(cell) for cell in cells]) for cells in reader if any(map(str.strip, cells))]
-    except csv.Error as error:
-        raise UserError(f"{path}: cannot be read as a table ({error}); save it again as a CSV in UTF-8") from None
+    records = _records(path, list(io.StringIO(text, newline="")), separator or _separator(text))
+    lines = [(line, [_cell(cell) for cell in cells]) for line, cells in records if any(map(str.strip, cells))]
     if not lines:
         raise UserError(f"{path}: holds no line; expected a header and a row for each image, or no such file")
     columns = _columns(path, lines[0][1])
@@ -103,6 +101,38 @@ def _separator(text: str) -> str:
     lines = text.splitlines()
     counts = Counter(lines[0] if lines else "")
     return max(SEPARATORS, key=lambda separator: counts[separator])
+
+
+def _records(path: Path, lines: list[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Reads the cells of each record and the number of its last line; a quotation mark left open is refused."""
+    reader = csv.reader(lines, delimiter=separator)
+    start = 0
+    while start < len(lines):
+        try:
+            cells = next(reader)
+            is_open = _is_open(lines[start : reader.line_num], separator, reader.line_num == len(lines))
+        except csv.Error as error:
+            is_short = len(lines[start]) < csv.field_size_limit()  # so that a cell is too large by the lines after it
+            is_open = is_short and _is_open(lines[start : start + 1], separator, is_last=True)
+            if not is_open:
+                raise UserError(
+                    f"{path}: cannot be read as a table ({error}); save it again as a CSV in UTF-8"
+                ) from None
+        if is_open:
+            raise UserError(f"{path}: a quotation mark in line {start + 1} is not closed; close it or remove it")
+        yield reader.line_num, cells
+        start = reader.line_num
+
+
+def _is_open(lines: list[str], separator: str, is_last: bool) -> bool:
+    """Tells whether a quoted cell of a record goes on into lines, or to the end of the file, where it should not."""
+    if len(lines) > 1:
+        try:
+            list(csv.reader(lines, delimiter=separator, strict=True))
+        except csv.Error:
+            return True
+    followed = [*lines[:-1], lines[-1].rstrip("\r\n") + "\n", "the next record"]
+    return is_last and len(list(csv.reader(followed, delimiter=separator))) == 1
 
 
 def _cell(text: str) -> str:

@@ -33,6 +33,12 @@ def p_of_all(values: Floats, patients: Sequence[str], *, resamples: int = RESAMP
     return p
 
 
+def smallest_p(patients: int, resamples: int = RESAMPLES) -> float:
+    """Computes the smallest p that a test of so many patients can come to, however large the difference is."""
+    flips = 2**patients
+    return min(1.0, 2 / flips) if flips <= resamples else 1 / (resamples + 1)
+
+
 def p_of_pairs(
     values: Floats, left: Numbers, right: Numbers, patients: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Floats:

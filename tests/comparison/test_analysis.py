@@ -268,6 +268,40 @@ def test_identical_runs_are_together_ahead_of_another(tmp_path):
     )
 
 
+def test_runs_behind_the_best_that_are_identical_are_named_and_marked(tmp_path):
+    scores = [noisy(0.8, 0), noisy(0.79, 1), *[noisy(0.6, 2)] * 3, *[noisy(0.4, 3)] * 2]
+    report = alike(tmp_path, 40, scores=scores)
+    said = (
+        " Identical in every case, at rank 3: net2, net3 and net4. Identical in every case, at rank 6: net5 and net6."
+    )
+    assert sentence(report.analyses["infection/dice"], report.arms).endswith(said)
+    for written in (text(report), markdown([report]), latex([report])):
+        assert said.strip() in written
+        assert written.count(" (identical, rank 3)") == 3
+        assert written.count(" (identical, rank 6)") == 2
+    same = {row["arm"]: row["identical_to"] for row in csv_rows([report]) if row["score"] == "dice"}
+    assert same == dict(
+        zip([f"net{n}" for n in range(7)], ["", "", "net3", "net2", "net2", "net6", "net5"], strict=True)
+    )
+
+
+def test_of_many_identical_runs_some_are_named_and_all_are_marked(tmp_path):
+    report = alike(tmp_path, 40, scores=[noisy(0.8, 0), *[noisy(0.7, 1)] * 16])
+    assert sentence(report.analyses["infection/dice"], report.arms).endswith(" and 10 more.")
+    assert text(report).count(" (identical, rank 2)") == 16
+
+
+def test_of_too_few_patients_nothing_could_be_sure_and_no_resample_is_quoted(tmp_path):
+    report = alike(tmp_path, 4, scores=[noisy(level, n, 4) for n, level in enumerate((0.9, 0.7, 0.5, 0.3, 0.1))])
+    said = sentence(report.analyses["infection/dice"], report.arms)
+    floor = " With 4 patients p cannot be below 0.125, after Holm's correction below 1: nothing could be sure."
+    assert said.endswith(floor)
+    assert "resamples" not in said
+    assert "nothing could be sure" in latex([report])
+    pair = alike(tmp_path / "pair", 6, scores=[noisy(0.9, 0, 6), noisy(0.1, 1, 6)])
+    assert "could be sure" not in text(pair)
+
+
 def test_how_often_first_promises_nothing_of_other_patients(tmp_path):
     report = alike(tmp_path, 40, scores=[noisy(0.8, 0), noisy(0.79, 1)])
     dice = report.analyses["infection/dice"]

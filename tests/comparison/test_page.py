@@ -621,6 +621,23 @@ def test_identical_runs_are_shown_as_such(visit, tmp_path):
     page.locator("#first").select_option(label="n0")
     page.locator("#second").select_option(label="n1")
     assert page.locator("#difference").inner_text() == "n1 and n0 have the same Dice in every case."
+    assert not page.locator("#extremes-head").is_visible()
+    assert page.locator("#extremes li").count() == 0
+    page.locator("#second").select_option(label="n2")
+    assert page.locator("#extremes-head").is_visible()
+
+
+def test_identical_runs_behind_the_best_and_few_patients_are_told_at_the_top(visit, tmp_path):
+    for number, level in enumerate((0.8, 0.4, 0.4)):
+        make_run(tmp_path / "runs" / f"{number}", people(4), scores_of(4, level), model__name=f"n{number}")
+    compare([tmp_path / "runs"], tmp_path / "out")
+    page = visit(tmp_path / "out" / "comparison.html")
+    sentence = page.locator("#sentence").inner_text()
+    assert "Identical in every case, at rank 2: n1 and n2." in sentence
+    assert "nothing could be sure" in sentence
+    assert "resamples" not in sentence
+    assert [text.endswith("(identical, rank 2)") for text in column(page, "p, corrected")] == [False, True, True]
+    assert "Fewer than 15 effective patients, so intervals are rough" in page.locator("#warnings").inner_text()
 
 
 def test_sure_on_the_page_is_what_the_one_definition_says(page):

@@ -75,3 +75,13 @@ def test_a_hospital_of_few_patients_is_marked_and_its_number_is_in_the_table(tmp
     assert rows["south"]["effective_patients"] == pytest.approx(400 / (15**2 + 5), abs=1e-6)
     by_patient = matrix(report_of(tmp_path, weight="patients"), "infection")[0]
     assert by_patient[2] == "tested on south (20 cases, 6 effective patients: rough)"
+
+
+def test_one_effective_patient_is_one(tmp_path):
+    cases = [
+        replace(case, patient="one" if case.domain == "south" else case.patient)
+        for case in people(40, domains=("north", "south"))
+    ]
+    for seed in range(2):
+        make_run(tmp_path / f"r{seed}", cases, scores_of(40, seed=seed), label=f"r{seed}", pictures=False)
+    assert matrix(report_of(tmp_path), "infection")[0][2].endswith(" cases, 1 effective patient: rough)")

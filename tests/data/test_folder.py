@@ -179,3 +179,13 @@ def test_real_x_rays_are_read_and_trained_on(realdata, tmp_path):
     words += ["data.workers=0", "trainer.max_epochs=10", "trainer=cpu", "logger=none", "optim.lr=0.01"]
     run = train(compose(["data=folder", "task=lung", *words, f"run_dir={tmp_path / 'run'}"]))
     assert evaluate(compose([f"run={run.path}"], "evaluate")).summary["results"]["model"]["lung"]["dice"] > 0.6
+
+
+def test_a_picture_of_a_kind_that_is_not_read_is_named(folder_data, caplog):
+    caplog.set_level("INFO", "lungseg")
+    (folder_data / "images" / "p99.gif").write_bytes(b"GIF89a")
+    folder.cases(root=str(folder_data))
+    assert "p99.gif: pictures that end in .gif are passed over" in caplog.text
+    (folder_data / "images" / "p03.png").rename(folder_data / "images" / "p03.gif")
+    with pytest.raises(UserError, match=r"lung_masks/p03\.png: its image p03\.gif in .* is of a kind that is not read"):
+        folder.cases(root=str(folder_data))

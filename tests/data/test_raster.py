@@ -247,3 +247,64 @@ def test_damaged_files_are_images_or_one_line(tmp_path, seed):
             assert (refusal is None) == (not unreadable and not finding.is_volume)
             refused += refusal is not None
     assert refused > 10
+
+
+def test_a_turned_mask_is_told_as_a_mask_and_an_orientation_that_means_nothing_is_not_told(tmp_path):
+    turned(tmp_path / "a.png", GREY, 9)
+    turned(tmp_path / "m.png", LUNG, 2)
+    case = Case(id="a", image=tmp_path / "a.png", masks={"lung": tmp_path / "m.png"}, patient="a", label="x")
+    (problem,) = inspect(case).problems
+    assert problem.path == tmp_path / "m.png"
+    assert problem.said.endswith("; so turned, this mask must lie on its image")
+
+
+def _far_nifti(path, pixels):
+    nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), path)
+
+
+def _far_tiff(path, pixels):
+    Image.fromarray(pixels).save(path)
+
+
+def _far_dicom(path, pixels):
+    write_dicom(path, np.where(pixels > 1e6, 65535, pixels), bits=16)
+
+
+@pytest.mark.parametrize(("ending", "write"), [("nii.gz", _far_nifti), ("tif", _far_tiff), ("dcm", _far_dicom)])
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_few_values_far_away_that_leave_the_rest_black_are_refused(tmp_path, ending, write, number):
+    pixels = np.random.default_rng(0).integers(0, 200, (24, 24)).astype(np.float32)
+    path = tmp_path / f"a.{ending}"
+    write(path, pixels)
+    assert read_image(path).std() > 50
+    pixels.flat[:number] = 3e38
+    write(path, pixels)
+    with pytest.raises(
+        UserError, match=r"a\..*: values as far away as (3e\+38|65535) leave .* in two of 256 grey levels"
+    ):
+        read_image(path)
+    (problem,) = inspect(Case(id="a", image=path, masks={}, patient="a", label="x")).problems
+    assert problem.harm
+    assert "in two of 256 grey levels" in problem.said
+
+
+def test_a_volume_with_a_voxel_far_away_is_told_by_the_check(tmp_path):
+    voxels = np.random.default_rng(0).normal(-500, 300, (20, 20, 6)).astype(np.float32)
+    _far_nifti(tmp_path / "a.nii.gz", voxels)
+    case = Case(id="a", image=tmp_path / "a.nii.gz", masks={}, patient="a", label="x")
+    assert inspect(case).problems == ()
+    voxels[3, 3, 3] = 3e38
+    _far_nifti(tmp_path / "a.nii.gz", voxels)
+    (problem,) = inspect(case).problems
+    assert "values as far away as 3e+38" in problem.said
+
+
+def test_a_far_value_that_is_shown_white_and_an_image_of_few_values_are_accepted(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 200, (64, 64)).astype(np.float32)
+    pixels[0, 0] = 3e38
+    _far_tiff(tmp_path / "a.tif", pixels)
+    assert read_image(tmp_path / "a.tif").std() > 50
+    pixels = np.zeros((64, 64), np.float32)
+    pixels[:4, :4] = 1000
+    _far_tiff(tmp_path / "a.tif", pixels)
+    assert np.unique(read_image(tmp_path / "a.tif")).tolist() == [0, 255]

@@ -90,3 +90,31 @@ def test_the_table_of_ct_scans_is_not_needed(tmp_path):
     problems.clear()
     covid19_ct.cases(root=str(tmp_path), problems=problems)
     assert [one.kind for one in problems if one.path.name == "metadata.csv"] == ["shifted row"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('file,patient\n"p00.png,a\np01.png,b\n', 2),
+        ('file,patient\np00.png,a\n"p01.png,b\np02.png,"c"\n', 3),
+        ('file,patient\np00.png,a\np01.png,"b\n', 3),
+        ('file,patient\np00.png,a\n"p01.png,b', 3),
+        ('file,patient\n"p00.png,a\n' + "p01.png,b\n" * 20_000, 2),  # more than the csv module takes for a cell
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_is_named_with_its_line(tmp_path, text, line):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(
+        UserError, match=rf"a\.csv: a quotation mark in line {line} is not closed; close it or remove it$"
+    ):
+        read_text_table(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_quoted_cells_may_hold_line_breaks_and_quotation_marks(tmp_path, end):
+    (tmp_path / "a.csv").write_text(f'file,note\na,"two\nlines ""so"" called"\nb,5" wide\nc,"x"{end}')
+    assert [row.cells["note"] for row in read_text_table(tmp_path / "a.csv").rows] == [
+        'two lines "so" called',
+        '5" wide',
+        "x",
+    ]

@@ -122,3 +122,42 @@ def test_publishers_that_name_no_patients_are_told_by_the_check(tmp_path):
         write_png(root / place / "a.png", np.zeros((4, 4), np.uint8))
         source.cases(root=str(root), problems=problems)
         assert [one.harm for one in problems if one.kind == "patients not known"] == [False]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"patients": "who"}, r"data\.columns\.patients: no such column; expected .*; did you mean patient\?"),
+        ({"foo": "bar"}, r"data\.columns\.foo: no such column; expected file, patient, class, split$"),
+        ({"patient": "nobody"}, r"data\.columns\.patient=nobody: no such column; there are file, who, class"),
+        ("who", r"data\.columns=who: expected our names and yours"),
+    ],
+)
+def test_a_mapping_of_columns_is_never_passed_over(folder_data, columns, message):
+    write_patients(folder_data, [f"{n // 2},ill" for n in range(12)], "file,who,class")
+    with pytest.raises(UserError, match=message):
+        folder.cases(root=str(folder_data), columns=columns)
+    assert len(set(patients_of(folder_data, columns={"patient": "who"}))) == 6
+
+
+def test_a_mapping_of_columns_without_a_table_is_refused(folder_data):
+    (folder_data / "metadata.csv").unlink()
+    with pytest.raises(UserError, match=r"data\.columns: .* has no metadata\.csv"):
+        folder.cases(root=str(folder_data), columns={"patient": "who"})
+
+
+@pytest.mark.parametrize("header", ["file,patient,patient_id", "file,Patient ID,patient_id"])
+def test_of_two_columns_of_patients_the_user_says_which(folder_data, header):
+    write_patients(folder_data, [f"{n},{n // 2}" for n in range(12)], header)
+    with pytest.raises(
+        UserError, match=r"and patient_id, and either may name the patients; say which by data\.columns"
+    ):
+        folder.cases(root=str(folder_data))
+    assert len(set(patients_of(folder_data, columns={"patient": "patient_id"}))) == 6
+
+
+def test_patients_that_differ_in_capitals_alone_are_told(folder_data, tmp_path, caplog):
+    write_patients(folder_data, ["P0", "p0", *range(10)])
+    caplog.set_level(logging.INFO, "lungseg")
+    assert check(compose(["data=folder", f"data.root={folder_data}"]).data, tmp_path / "out") == 0
+    assert "names the patients P0 and p0, which count as different; if they are one, write one" in caplog.text

@@ -43,6 +43,7 @@ function drawAlarms() {
 
 $("alarm-cases").onclick = () => { gallery.order = "alarm"; drawGallery().then(() => $("gallery").scrollIntoView()); };
 
+const plural = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 // Rounded down, so that 14.97 is not called 15.
 const shownDown = (value) => String(Math.floor(value * 10 + 1e-6) / 10);
 
@@ -53,7 +54,7 @@ function drawSubgroups() {
   const range = [Math.min(...all), Math.max(...all)];
   const rows = [];
   for (const one of found) {
-    rows.push(el("div", { className: "heading" }, `${one.by}: ${one.name} `, el("span", { className: "muted" }, `${one.cases} cases, ${one.patients} patients${one.effective < group().enough ? `, ${shownDown(one.effective)} effective: intervals are rough` : ""}`)));
+    rows.push(el("div", { className: "heading" }, `${one.by}: ${one.name} `, el("span", { className: "muted" }, `${plural(one.cases, "case")}, ${plural(one.patients, "patient")}${one.effective < group().enough ? `, ${shownDown(one.effective)} effective: intervals are rough` : ""}`)));
     for (const arm of shownArms()) rows.push(row(named(arm), track(one.mean[arm], one.low[arm], one.high[arm], range, colour(arm)), mean(one.mean[arm], one.low[arm], one.high[arm], metric(), one.patients)));
   }
   $("subgroup-rows").replaceChildren(...rows);

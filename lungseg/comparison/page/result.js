@@ -4,7 +4,7 @@ function drawSentence() {
   const found = stats();
   const parts = found.sentence.split("**");
   $("sentence").replaceChildren(...parts.map((part, place) => (place % 2 ? el("b", {}, part) : part)));
-  $("warnings").textContent = group().warnings.join(" ");
+  $("warnings").textContent = `${group().warnings.join(" ")}${sentenceOf(found.caution)}`.trim();
 }
 
 // Means and intervals of all arms, best first, on one scale; baselines as dotted lines.
@@ -92,7 +92,7 @@ function boardColumns() {
     ["place", "Rank", (arm) => found.order.indexOf(arm), (arm) => String(found.ranks[arm])],
     ["mean", `${metric().name} [95% CI]`, (arm) => found.mean[arm], meanOf],
     ["versus", "Behind the best", (arm) => Math.abs(found.versus[arm]?.difference ?? 0), behind],
-    ["p", "p, corrected", (arm) => found.versus[arm]?.adjusted ?? 2, (arm) => (alike(arm, found.order[0]) ? "–" : probability(found.versus[arm]?.adjusted))],
+    ["p", "p, corrected", (arm) => found.versus[arm]?.adjusted ?? 2, (arm) => (alike(arm, found.order[0]) ? "–" : probability(found.versus[arm]?.adjusted) + found.identical[arm])],
     ["first", "First in resamples", (arm) => found.first[arm], (arm) => (defined(found.first[arm]) ? `${Math.round(found.first[arm] * 100)}%` : "–")],
     ...(several ? [["seeds", "Seeds", (arm) => arms[arm].runs.length, (arm) => String(arms[arm].runs.length)]] : []),
     ["model", "Net", (arm) => arms[arm].model, (arm) => arms[arm].model],

@@ -76,7 +76,8 @@ function luck(...arms) {
 }
 
 function drawExtremes(one, two, better) {
-  const away = scatter.points.map(([, , index]) => [Math.abs(two[index] - one[index]), index]).sort((a, b) => b[0] - a[0]).slice(0, 10);
+  const away = scatter.points.map(([, , index]) => [Math.abs(two[index] - one[index]), index]).filter(([gap]) => gap > 0).sort((a, b) => b[0] - a[0]).slice(0, 10);
+  $("extremes-head").hidden = !away.length;
   $("extremes").replaceChildren(...away.map(([, index]) => {
     const gain = (two[index] - one[index]) * better;
     const winner = gain === 0 ? null : gain > 0 ? state.second : state.first;

@@ -6,12 +6,14 @@ may map, as in ``columns: {patient: subject_number}``. Without it each image is 
 
 import logging
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lungseg.config import suggestion
 from lungseg.data.case import SPLITS, Case
-from lungseg.data.pairing import existing, pictures, require_images, stem, strays
+from lungseg.data.pairing import PASSED_OVER, existing, pictures, require_images, stem, strays
 from lungseg.data.problems import Problem, settle
 from lungseg.data.text_table import FALLBACK, TextTable, read_text_table
 from lungseg.errors import UserError
@@ -30,6 +32,7 @@ REGIONS = ("lung", "infection")
 UNKNOWN = {  # a cell that names nobody, without its punctuation
     *("", "na", "nan", "nat", "none", "null", "nil", "unknown", "unk", "missing", "notavailable", "notknown"),
 }
+MOST_TOLD = 5  # pictures of kinds that are not read
 UNKNOWN_PATIENTS = ("refuse", "image", "one")
 SUBJECT = re.compile(r"patient|subject|person|proband|mrn", re.IGNORECASE)  # a column that may well name patients,
 TRAIT = re.compile(
@@ -70,6 +73,7 @@ def cases(
     for region, there in masks.items():
         found += strays(images, there, region, folder / "images")
     path = next((folder / name for name in ("metadata.csv", "cases.csv") if (folder / name).is_file()), None)
+    _require_known_columns(columns, path, folder)
     metadata = read_metadata(path, columns or {}) if path else Metadata()
     if unknown_patients == "refuse" and not metadata.names_patients:
         _require_no_subject(metadata)
@@ -77,8 +81,11 @@ def cases(
     found += [*metadata.problems, *_unlisted(images, metadata), *assumed]
     settle(found, problems)
     if problems is None:
-        for problem in (*metadata.problems, *assumed):
+        passed_over = [problem for problem in found if problem.kind == PASSED_OVER]
+        for problem in (*passed_over[:MOST_TOLD], *metadata.problems, *assumed):
             log.info("%s", problem)
+        if len(passed_over) > MOST_TOLD:
+            log.info("... and %d more pictures are passed over", len(passed_over) - MOST_TOLD)
     return [_case(name, path, masks, metadata, unknown_patients) for name, path in images.items()]
 
 
@@ -170,7 +177,39 @@ def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
                 f"{path}: line {line.line} says something else of {row['file']} than a line before; keep one"
             )
     passed_over = tuple(name for name in header.values() if name not in names.values())
-    return Metadata(path, rows, names["patient"] is not None, passed_over, _encoding(table))
+    problems = (*_encoding(table), *_patients_but_for_capitals(path, rows))
+    return Metadata(path, rows, names["patient"] is not None, passed_over, problems)
+
+
+def _require_known_columns(columns: Mapping[str, str] | None, path: Path | None, folder: Path) -> None:
+    """Refuses a mapping of which a part would be passed over: a misspelt ``patient`` would split by image."""
+    if columns is None:
+        return
+    if not isinstance(columns, Mapping):
+        raise UserError(f"data.columns={columns}: expected our names and yours, as in {{patient: subject_number}}")
+    for name in columns:
+        if name not in COLUMNS:
+            raise UserError(
+                f"data.columns.{name}: no such column; expected {', '.join(COLUMNS)}"
+                f"{suggestion(str(name), list(COLUMNS))}"
+            )
+    if columns and path is None:
+        raise UserError(
+            f"data.columns: {folder} has no metadata.csv whose columns could be named; put it there, or leave "
+            "data.columns out"
+        )
+
+
+def _patients_but_for_capitals(path: Path, rows: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
+    """Tells of patients whose names differ in capitals alone, which count as different ones."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in rows.values():
+        names[row.get("patient", "").casefold()].add(row.get("patient", ""))
+    for alike in names.values():
+        if len(alike) > 1:
+            names_alike = " and ".join(sorted(alike))
+            said = f"names the patients {names_alike}, which count as different; if they are one, write one"
+            yield Problem("patients alike", path, said, harm=False)
 
 
 def _encoding(table: TextTable) -> tuple[Problem, ...]:
@@ -202,5 +241,11 @@ def _column(path: Path, ours: str, columns: Mapping[str, str], header: Mapping[s
         raise UserError(f"{path}: data.columns.{ours}={columns[ours]}: no such column; there are {', '.join(header)}")
     if ours in columns:
         return header[str(columns[ours]).strip().lower()]
-    simple = {re.sub(r"[\W_]+", "_", name): original for name, original in header.items()}
-    return next((simple[name] for name in COLUMNS[ours] if name in simple), None)
+    simple = {original: re.sub(r"[\W_]+", "_", name) for name, original in header.items()}
+    fitting = [original for name in COLUMNS[ours] for original in simple if simple[original] == name]
+    if ours == "patient" and len(fitting) > 1:
+        raise UserError(
+            f"{path}: has the columns {' and '.join(fitting)}, and either may name the patients; say which by "
+            f"data.columns={{patient: {fitting[0]}}}"
+        )
+    return fitting[0] if fitting else None
