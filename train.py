@@ -1,5 +1,7 @@
 """Train one experiment, then test its best weights once: python train.py --help."""
 
+import sys
+
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -11,6 +13,7 @@ from lungseg.models.hub import require_weights
 from lungseg.parallel import cluster, leader, restart
 from lungseg.parallel.orphan import end_with_parent
 from lungseg.program import main
+from lungseg.resume import with_settable_keys
 from lungseg.values import require_values
 
 
@@ -54,5 +57,6 @@ def told(cfg: DictConfig) -> None:
 if __name__ == "__main__":
     end_with_parent()
     restart.watch_the_start()
+    sys.argv[1:] = with_settable_keys(sys.argv[1:])
     with lean.swift_end():
         main(told, "train")

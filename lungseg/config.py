@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
+
+from lungseg.group_words import require_options_of_groups
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -68,8 +71,15 @@ OmegaConf.register_new_resolver("options", lambda group: ", ".join(options(group
 
 def compose(overrides: list[str], config_name: str = "train") -> DictConfig:
     """Compose as the programs do, for notebooks and tests."""
+    require_groups(overrides, config_name)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(config_name, overrides)
+
+
+def require_groups(overrides: Sequence[str], config_name: str = "train") -> None:
+    """Refuses words that choose no option of their group."""
+    groups = [path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"]
+    require_options_of_groups(overrides, config_name, {group: options(group) for group in groups})
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:

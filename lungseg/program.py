@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.config import CONF
+from lungseg.config import CONF, require_groups
 from lungseg.errors import Stopped, UsageError, UserError
 from lungseg.parallel import cluster
 from lungseg.parallel.signals import CTRL_C
@@ -22,6 +22,8 @@ from lungseg.usage import explain
 
 SUBMITIT = "SUBMITIT_EXECUTOR"  # in the environment of its jobs
 HYDRAS_FOLDER = "hydra.run.dir"
+HYDRAS_FOLDERS_OF_A_GRID = ("hydra.sweep.dir", "hydra.sweep.subdir")
+NOT_OF_A_GRID = ("--cfg", "-c", "--run", "-r", "--info", "-i", "--shell-completion", "-sc")
 FOLDER = {"train": "run_dir", "evaluate": "out"}  # the key that says where a program writes
 
 
@@ -34,12 +36,15 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
     arguments = _grid_first(sys.argv[1:])
     with _one_line_errors(config_name, arguments):
+        _require_no_grid_of(arguments)
         sys.argv[1:] = arguments = _with_our_folder(arguments, FOLDER[config_name])
+        require_groups([word for word in arguments if not word.startswith("-")], config_name)
     failures: list[str] = []
 
     def guarded(config: DictConfig) -> None:
         grid = HydraConfig.get().mode == RunMode.MULTIRUN
-        name = " ".join(HydraConfig.get().overrides.task)
+        task: Any = HydraConfig.get().overrides.task
+        name = " ".join(OmegaConf.to_container(task))  # an interpolation that leads nowhere is told below
         if SUBMITIT in os.environ:
             _elsewhere(job, config)
             return
@@ -93,6 +98,22 @@ def _with_our_folder(arguments: Sequence[str], ours: str) -> list[str]:
         f"{ours}={word.partition('=')[2]}" if key == HYDRAS_FOLDER and "=" in word else word
         for word, key in zip(arguments, keys, strict=True)
     ]
+
+
+def _require_no_grid_of(arguments: Sequence[str]) -> None:
+    """Refuses what means nothing with ``-m``."""
+    if not {"-m", "--multirun"} & {*arguments}:
+        return
+    for word in arguments:
+        flag = word.partition("=")[0]
+        if flag in NOT_OF_A_GRID:
+            raise UsageError(f"{flag} with -m: shows or does one thing alone; leave -m out, and choose one value a key")
+        key = word.lstrip("+").partition("=")[0]
+        if key in HYDRAS_FOLDERS_OF_A_GRID:
+            raise UsageError(
+                f"{key}: the runs of a grid each make a directory of their own in runs/; leave it out, or write the "
+                "grid as a study: lungseg sweep STUDY.yaml out=FOLDER"
+            )
 
 
 @contextlib.contextmanager

@@ -14,6 +14,15 @@ from lungseg.shell_command import evaluate_command
 MAY_CHANGE = ("data.root", "data.workers", "data.pack")  # where data lies and how it is loaded
 
 
+def with_settable_keys(words: Sequence[str]) -> list[str]:
+    """Returns a command line whose words for the data of a run that goes on are taken as typed.
+
+    Hydra composes the default data, which may lack a key that the run's own data have.
+    """
+    resumes = any(word.lstrip("+").startswith("resume=") for word in words)
+    return [f"++{word}" if resumes and word.partition("=")[0] in MAY_CHANGE else word for word in words]
+
+
 def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
     """The run's own config; of ``overrides`` only those of ``MAY_CHANGE`` are taken, others refused."""
     cfg = run.config()

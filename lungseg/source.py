@@ -10,7 +10,7 @@ from lungseg.config import suggestion
 from lungseg.data.case import Case
 from lungseg.data.problems import Problem
 from lungseg.data.split import Splits, limit, load_splits, split_cases
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 
 PREPROCESSING = ("size", "clahe", "aspect", "normalise", "crop")
 SPLITTING = ("val", "test", "split_seed", "folds", "fold", "splits", "train_domains", "drop_leaks")
@@ -25,7 +25,7 @@ def build_cases(data: DictConfig, problems: list[Problem] | None = None) -> list
     known = [name for name in inspect.signature(source).parameters if name != "problems"]
     for key in options:
         if key not in known:
-            raise UserError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
+            raise UsageError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
     if "problems" in inspect.signature(source).parameters:
         options["problems"] = problems
     return limit(source(**options), data.get("limit"))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 from lungseg.models.net import Net
 from lungseg.models.published import known_encoder, load_published
 from lungseg.models.size import require_room
@@ -95,15 +95,15 @@ def _check_options(make: Any, encoder: str, options: dict[str, Any]) -> None:
     known = [name for name in inspect.signature(make.__init__).parameters if name not in SET_HERE]
     for key in options:
         if key in SET_HERE:
-            raise UserError(f"model.{key}: cannot be set; {SET_HERE[key] or 'leave it out'}")
+            raise UsageError(f"model.{key}: cannot be set; {SET_HERE[key] or 'leave it out'}")
         if key not in known and not encoder.startswith("tu-"):
             raise unknown_option(key, [*known, "encoder", "freeze", "weights"], make.__name__)
 
 
-def unknown_option(key: str, known: list[str], name: str) -> UserError:
+def unknown_option(key: str, known: list[str], name: str) -> UsageError:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean model.{near[0]}?" if near else f"there are: {', '.join(sorted(known))}"
-    return UserError(f"model.{key}: {name} has no such option; {hint}")
+    return UsageError(f"model.{key}: {name} has no such option; {hint}")
 
 
 def _try_out(net: Net, in_channels: int, regions: int) -> None:

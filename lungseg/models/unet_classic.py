@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 from lungseg.models.net import Net
 from lungseg.models.size import classic_parameters, require_room
 from lungseg.models.weights import check_flags, load_encoder
@@ -99,7 +99,7 @@ def build(
 ) -> Net:
     """``pretrained`` needs ``weights``: nobody has published any for this net."""
     for key in unknown:
-        raise UserError(f"model.{key}: unet_classic has no such option; there are: width, depth, bilinear, weights")
+        raise UsageError(f"model.{key}: unet_classic has no such option; there are: width, depth, bilinear, weights")
     check_flags(pretrained, weights)
     if pretrained and weights is None:
         raise UserError(

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.config import compose, plain, suggestion
 from lungseg.errors import UsageError, UserError
 from lungseg.models.hub import locate
+from lungseg.runs import open_run
 from lungseg.shell_command import shell_command
 from lungseg.source import LOADING, PREPROCESSING, build_cases, build_splits
 from lungseg.sweep.settings import SMALLER, Objective
@@ -56,19 +57,30 @@ class Checker:
             missing = sorted(OmegaConf.missing_keys(config))
         except (HydraException, OmegaConfBaseException) as error:
             said = explain(error, "train", words).replace("add -m to run a grid of them", "make them an axis of grid")
-            raise UserError(f"{self.file}: trial {trial.name}: {said}") from None
+            raise UsageError(f"{self.file}: trial {trial.name}: {said}") from None
+        except UsageError as error:
+            raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
         for key in missing:
             raise UsageError(_needed(key, config, self.file, self.size))
         for one in objectives:
             _require_measured(one.name, list(config.task.regions))
         try:
             self._require_trainable(config)
+            weights = config.model.get("weights")
+            if weights is not None and not _is_of_a_step(weights, trial):
+                locate(weights)
+            if config.data.get("crop") is not None and not _is_of_a_step(config.data.crop, trial):
+                self._require_run("data.crop", config.data.crop)
+        except UsageError as error:
+            raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
         except UserError as error:
             raise UserError(f"{self.file}: trial {trial.name}: {error}") from None
-        weights = config.model.get("weights")
-        if weights is not None and not trial.needs:  # else they may be those of a step that has not run yet
-            locate(weights)
         return config.model.get("encoder") if config.pretrained and weights is None else None
+
+    def _require_run(self, key: str, path: str) -> None:
+        """Looks for a run directory here; where trials run on other machines those alone may see it."""
+        if self.executor == "local" or Path(path).exists():
+            open_run(path, key)
 
     def _require_trainable(self, config: DictConfig) -> None:
         """As far as that is known without a net and without reading an image."""
@@ -87,6 +99,11 @@ class Checker:
             splitting = OmegaConf.merge(config.data, {"drop_leaks": False})  # which reads every image
             assert isinstance(splitting, DictConfig)
             build_splits(build_cases(config.data), splitting)
+
+
+def _is_of_a_step(path: str, trial: Trial) -> bool:
+    """Tells the run directory of a step before, which may not be there yet."""
+    return any(Path(path) == part.run_dir.parent / need for part in trial.parts for need in trial.needs)
 
 
 def _require_measured(name: str, regions: list[str]) -> None:

@@ -169,4 +169,4 @@ def _require_known(given: Mapping[str, Any], known: tuple[str, ...], file: Path,
     for key in given:
         if key not in known:
             listed = ", ".join(known)
-            raise UserError(f"{file}: {place}{key}: no such key; there are {listed}{suggestion(key, list(known))}")
+            raise UsageError(f"{file}: {place}{key}: no such key; there are {listed}{suggestion(key, list(known))}")

@@ -12,7 +12,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
 from lungseg.config import suggestion
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 from lungseg.safe_yaml import shown
 
 SAMPLERS = ("tpe", "cmaes", "random")
@@ -100,7 +100,7 @@ def _merged(base: Any, more: Any, place: str) -> Any:
     except ConfigKeyError as error:
         key = str(error.full_key or error.key)
         known = [k for k in KEYS if "." not in key] or [f"{key.split('.')[0]}.{k}" for k in _inner(key.split(".")[0])]
-        raise UserError(f"{place}{key}: no such key; there are {', '.join(known)}{suggestion(key, known)}") from None
+        raise UsageError(f"{place}{key}: no such key; there are {', '.join(known)}{suggestion(key, known)}") from None
     except OmegaConfBaseException as error:
         raise UserError(f"{place}{error.full_key or error.key}: {_mended(error)}") from None
 

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import BaseTrial
 
 from lungseg.config import suggestion
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 from lungseg.sweep.plan import Words, text
 
 LARGEST = 1e30  # a bound beyond it is a slip, and steps towards it cannot be counted
@@ -94,7 +94,7 @@ def read_space(content: Mapping[str, Any], file: Path) -> Space:
         known = CHOICE if "choices" in given else RANGE
         for name in given:
             if name not in known:
-                raise UserError(
+                raise UsageError(
                     f"{place}.{name}: no such key; there are {', '.join(known)}{suggestion(str(name), list(known))}"
                 )
         distribution = _choices(given, place) if "choices" in given else _range(given, place)

@@ -169,7 +169,7 @@ def _check_corner(checker: Checker, study: Study, corner: Words) -> None:
         if key is None:
             raise
         hint = "where it goes with some choices only, say when: {KEY: [CHOICE, ...]}"
-        raise UserError(f"{study.file}: search.{key}: not every trial has this key ({error}); {hint}") from None
+        raise UsageError(f"{study.file}: search.{key}: not every trial has this key ({error}); {hint}") from None
 
 
 def _require_of_a_grid(given: Set[str], file: Path) -> None:
