@@ -8,7 +8,7 @@ from typing import Any
 
 from lungseg.errors import UserError
 from lungseg.json_file import described, read_object
-from lungseg.manifest import REMEDY, read_manifest
+from lungseg.manifest import REMEDY, data_fingerprint, read_manifest
 
 MANIFEST, CONFIG, SPLITS = "manifest.json", "config.yaml", "splits.json"
 BASELINE, WEIGHTS = "mean_mask.npz", "checkpoints/best.ckpt"
@@ -51,10 +51,36 @@ def require_config_as_written(folder: Path) -> None:
 def require_as_written(folder: Path, names: Iterable[str] = (*MADE_ONCE, WEIGHTS)) -> None:
     """Refuses a run of which the split, or one of the named files that the manifest knows, was changed."""
     manifest = read_manifest(folder / MANIFEST)
+    require_complete(folder, manifest)
     require_splits_as_written(folder, manifest)
     _require_numbers_of_cases(folder, manifest)
     for name in names:
         _require(folder, name, manifest.get("sha256", {}).get(name))
+
+
+def require_comparable(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuses a run whose manifest, split or config was changed.
+
+    The weights are left to evaluate.py: a comparison of 200 runs would read 100 MB of each, and uses none of it.
+    """
+    require_complete(folder, manifest)
+    require_splits_as_written(folder, manifest)
+    _require_numbers_of_cases(folder, manifest)
+    _require(folder, CONFIG, manifest.get("sha256", {}).get(CONFIG))
+
+
+def require_complete(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuses a manifest that lacks what its format always holds; one without a format is older, and may."""
+    if manifest.get("format") is None:
+        return
+    path = folder / MANIFEST
+    needed = (CONFIG, BASELINE, *([WEIGHTS] if manifest.get("status") == "finished" else []))
+    lacking = [name for name in needed if name not in manifest.get("sha256", {})]
+    if lacking:
+        raise UserError(
+            f"{path}: has no sha256 of {lacking[0]}, so nobody knows whether it is as the run wrote it; {REMEDY}"
+        )
+    data_fingerprint(manifest, path)
 
 
 def require_splits_as_written(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from lungseg.json_file import KINDS, described, is_kind, read_object
 FORMAT = 1  # of the manifest; one without a number is older, and has fewer keys
 REMEDY = "restore it or train again"
 
+STATUSES = ("running", "finished", "stopped", "pruned", "failed")
 NOTHING = type(None)
 KEYS: Mapping[str, tuple[type, ...]] = {  # what may be there; what else there is is kept and not read
     "format": (int,),
@@ -55,7 +56,17 @@ def read_manifest(path: Path) -> dict[str, Any]:
     sha256 = content.get("split", {}).get("sha256")
     if sha256 is not None and not isinstance(sha256, str):
         raise _wrong(path, "split.sha256", sha256, KINDS[str])
+    if content.get("status") not in (*STATUSES, None):
+        raise _wrong(path, "status", content["status"], ", ".join(STATUSES))
+    _require_best_among_epochs(content, path)
     return content
+
+
+def _require_best_among_epochs(content: Mapping[str, Any], path: Path) -> None:
+    """Refuses a best epoch that was not trained; both count from 1."""
+    best, epochs = content.get("best_epoch"), content.get("epochs")
+    if best is not None and not 1 <= best <= (best if epochs is None else epochs):
+        raise UserError(f"{path}: best_epoch is {best}; expected one of the {epochs} epochs trained; {REMEDY}")
 
 
 def manifest_so_far(path: Path) -> dict[str, Any]:

@@ -21,9 +21,9 @@ def resume_command(run: Path | str) -> str:
     return shell_command("python", "train.py", settings={"resume": run})
 
 
-def evaluate_command(run: Path | str) -> str:
-    """Returns the command that judges a run again."""
-    return shell_command("python", "evaluate.py", settings={"run": run})
+def evaluate_command(run: Path | str, split: str | None = None) -> str:
+    """Returns the command that judges a run again, on its test cases or on another side of its split."""
+    return shell_command("python", "evaluate.py", settings={"run": run, **({"split": split} if split else {})})
 
 
 def shell_command(

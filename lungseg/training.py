@@ -99,7 +99,7 @@ def _new_run(cfg: DictConfig, found: str, splits: Splits, data: SegmentationData
         _describe(run, cfg, found, splits, data)
         if cropper is not None:
             keep_cropper(cropper, run)
-        run.update_manifest(sha256=hashes(run.path, MADE_ONCE))
+        run.update_manifest(format=FORMAT, sha256=hashes(run.path, MADE_ONCE))  # a format promises these hashes
         if cropper is not None:
             tell_overlap(cropper, splits["test"])
     except BaseException:
@@ -117,7 +117,6 @@ def _describe(run: Run, cfg: DictConfig, found: str, splits: Splits, data: Segme
         **environment(trainer.device_name(cfg.trainer)),
         seed=cfg.seed,
         data_fingerprint=found,
-        format=FORMAT,
         split={"seed": cfg.data.split_seed, "sha256": file_hash(run.splits_file)},
         cases={name: len(side) for name, side in splits.items()},
     )

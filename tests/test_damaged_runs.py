@@ -350,7 +350,9 @@ def test_pictures_that_unpack_to_too_much_are_refused_before(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("image/0.jpg", bytes(2**24))
         archive.writestr("image/1.jpg", b"no picture")
-    with pytest.raises(UserError, match=r"pictures\.zip: image/0\.jpg has 16,777,216 bytes, expected"):
+    with pytest.raises(
+        UserError, match=r"pictures\.zip: image/0\.jpg has 16,777,216 bytes, expected at most 1,048,576"
+    ):
         Pictures(path).jpeg(0)
     with pytest.raises(UserError, match=r"pictures\.zip: image/1\.jpg cannot be read"):
         Pictures(path).shape(1)

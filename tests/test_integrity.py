@@ -129,6 +129,48 @@ def test_a_manifest_without_the_fingerprint_is_refused(copied, tmp_path, read):
         read(run, None, tmp_path / "out")
 
 
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content.pop("sha256"), r"manifest\.json: has no sha256 of config\.yaml, so nobody knows"),
+        (lambda content: content.update(sha256={}), r"manifest\.json: has no sha256 of config\.yaml, so nobody knows"),
+        (lambda content: content.pop("data_fingerprint"), r"manifest\.json: has no data_fingerprint, so nobody knows"),
+        (lambda content: content["cases"].update(train=1), r"splits\.json: train has \d+ cases, manifest\.json says 1"),
+        (
+            lambda content: content.update(best_epoch=99),
+            r"manifest\.json: best_epoch is 99; expected one of the \d+ epochs",
+        ),
+        (
+            lambda content: content.update(best_epoch=0),
+            r"manifest\.json: best_epoch is 0; expected one of the \d+ epochs",
+        ),
+    ],
+)
+def test_a_manifest_with_gaps_or_other_numbers_is_refused(copied, lung_runs, tmp_path, read, change, said):
+    run = copied("b")
+    change_manifest(run, change)
+    with pytest.raises(UserError, match=said) as caught:
+        read(run, lung_runs / "a", tmp_path / "out")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("read", [evaluate_it, compare_it])
+def test_a_status_that_lungseg_does_not_write_is_refused(copied, lung_runs, tmp_path, read):
+    run = copied("b")
+    change_manifest(run, lambda content: content.update(status="nonsense"))
+    with pytest.raises(UserError, match=r'manifest\.json: status is "nonsense"; expected running'):
+        read(run, lung_runs / "a", tmp_path / "out")
+
+
+def test_a_finished_run_vouches_for_its_weights(copied, lung_runs, tmp_path):
+    run = copied("b")
+    change_manifest(run, lambda content: content["sha256"].pop("checkpoints/best.ckpt"))
+    for read in (evaluate_it, compare_it):
+        with pytest.raises(UserError, match=r"manifest\.json: has no sha256 of checkpoints/best\.ckpt"):
+            read(run, lung_runs / "a", tmp_path / "out")
+
+
 def test_another_mean_mask_and_a_changed_cropping_run_within_a_run_are_refused(copied, tmp_path):
     run = copied("cut")
     np.savez_compressed(run.baseline_file, mask=np.ones((1, 32, 32), bool))

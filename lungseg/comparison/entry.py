@@ -10,7 +10,7 @@ from typing import Any
 from lungseg.comparison.table import CaseTable, read_cases
 from lungseg.config import transfer
 from lungseg.errors import UserError
-from lungseg.integrity import require_config_as_written, require_splits_as_written
+from lungseg.integrity import require_comparable
 from lungseg.metrics_table import read_metrics
 from lungseg.runs import Run
 
@@ -108,8 +108,7 @@ def read_entry(folder: Path, tuned: bool = False) -> Entry:
             f"{run.splits_file}: is missing, and without it nobody knows what the run was trained on; restore it"
         )
     manifest = run.manifest()
-    require_splits_as_written(run.path, manifest)
-    require_config_as_written(run.path)
+    require_comparable(run.path, manifest)
     return Entry(run, folder, read_cases(folder, tuned), flat(run.saved_values()), manifest)
 
 

@@ -93,7 +93,20 @@ def _of_run(run: Run, wanted: Wanted) -> Entry:
         raise UserError(f"{run.path}: is not finished ({status}); go on with it: {resume_command(run.path)}")
     there = sorted(path.parent.name for path in run.path.glob("evaluation/*/cases.csv"))
     has = f"it has {', '.join(there)}" if there else "it has none"
-    raise UserError(f"{run.path}: was not judged as {name} ({has}); judge it: {evaluate_command(run.path)}")
+    raise UserError(f"{run.path}: was not judged as {name} ({has}); {_how_to_make(run, name)}")
+
+
+def _how_to_make(run: Run, name: str) -> str:
+    """Says how a judgement of that name is made, where its name tells how."""
+    data = flat(run.saved_values()).get("data.name")
+    if name == f"{data}-test":
+        return f"judge it: {evaluate_command(run.path)}"
+    if name == f"{data}-val":
+        return f"judge it: {evaluate_command(run.path, split='val')}"
+    return (
+        f"name one of these by evaluation=, or judge it on that data or with those options: "
+        f"{evaluate_command(run.path)} data=..."
+    )
 
 
 def _data_name(run: Run) -> str:

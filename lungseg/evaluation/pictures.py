@@ -103,7 +103,8 @@ class Pictures:
     def _read(self, name: str) -> bytes:
         try:
             if self.archive.getinfo(name).file_size > LARGEST:
-                raise self._refused(f"{name} has {self.archive.getinfo(name).file_size:,} bytes, expected {LARGEST:,}")
+                size = f"{self.archive.getinfo(name).file_size:,} bytes"
+                raise self._refused(f"{name} has {size}, expected at most {LARGEST:,}")
             return self.archive.read(name)
         except BROKEN as error:
             raise self._refused(f"{name} cannot be read ({error})") from None

@@ -237,6 +237,22 @@ def _step(value: str) -> str | None:
     return match[1] if match else None
 
 
+def _cycle(name: str, before: Mapping[str, Words]) -> list[str]:
+    """Returns the first circle of steps that ``name`` leads to, with its first step again at its end."""
+    paths, seen = [[name]], set[str]()
+    while paths:
+        path = paths.pop()
+        if path[-1] in seen:
+            continue
+        seen.add(path[-1])
+        for step in (_step(value) for value in before.get(path[-1], {}).values()):
+            if step in path:
+                return [*path[path.index(step) :], step]
+            if step is not None:
+                paths.append([*path, step])
+    return []
+
+
 def _before(name: str, overrides: Words, before: Mapping[str, Words], study: Study) -> Trial:
     """Makes a step, which uses no other: steps that wait for each other would never begin."""
     for key, value in overrides.items():
@@ -245,6 +261,8 @@ def _before(name: str, overrides: Words, before: Mapping[str, Words], study: Stu
             continue
         waits = any(_step(other) == name for other in before[step].values())
         which = "itself" if step == name else "one that waits for it in turn" if waits else "another step"
+        cycle = [] if step == name else _cycle(name, before)
+        which += f" ({' waits for '.join(cycle)})" if cycle else ""
         raise UserError(
             f"{study.file}: before.{name}: {key}: <{step}> is a step of before, and a step cannot use {which}; "
             f"set {key} there to null, or to the folder of a run that is finished"

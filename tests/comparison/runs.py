@@ -118,7 +118,8 @@ def make_run(path, cases, dice, *, alarms=None, trained=(), regions=("infection"
         run.splits_file, {name: {case.id: checksum(case.image) for case in them} for name, them in splits.items()}
     )
     split = {"sha256": hashlib.sha256(run.splits_file.read_bytes()).hexdigest()}
-    write_json(run.manifest_file, MANIFEST | {"seed": config["seed"], "split": split} | (manifest or {}))
+    numbers = {"cases": {name: len(them) for name, them in splits.items()}}
+    write_json(run.manifest_file, MANIFEST | numbers | {"seed": config["seed"], "split": split} | (manifest or {}))
     epochs = [{"epoch": n, "train/loss_epoch": 1 / n, "val/loss": 1.2 / n, "val/dice": 1 - 1 / n} for n in range(1, 13)]
     write_table(epochs, run.metrics_file)
     write_json(run.thresholds_file, {"none": dict.fromkeys(regions, 0.4)})

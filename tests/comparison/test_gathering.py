@@ -123,3 +123,20 @@ def test_odd_values_in_the_files_beside_do_not_matter(root):
     (root / "a" / "metrics.csv").write_text("epoch,val/dice\nx,0.5\n")
     one, two = gather([root / "a", root / "b"], Wanted())
     assert (one.curves, two.curves, two.seed) == ({}, {"val/dice": [(2, 0.5)]}, 0)
+
+
+def test_the_command_that_is_printed_makes_the_judgement_that_lacks(root):
+    (root / "a").rename(root / "the a")
+    for name, command in [
+        ("phantom-val", r"; judge it: python evaluate\.py 'run=\"\S+ a\"' split=val$"),
+        (
+            "phantom-test-hflip",
+            r"\(it has phantom-test\); name one of these by evaluation=, or judge it .* data=\.\.\.$",
+        ),
+        ("other-abc123-all", r"\(it has phantom-test\); name one of these by evaluation=, or judge it .* data=\.\.\.$"),
+    ]:
+        with pytest.raises(UserError, match=rf"the a: was not judged as {name} .*{command}"):
+            gather([root / "the a", root / "b"], Wanted(name))
+    shutil.rmtree(root / "b" / "evaluation")
+    with pytest.raises(UserError, match=r"\(it has none\); judge it: python evaluate\.py run=\S+b$"):
+        gather([root / "the a", root / "b"], Wanted())

@@ -140,7 +140,8 @@ def test_a_splits_file_that_is_something_else_is_named(tmp_path):
     one, other = run(tmp_path, "a", cases), run(tmp_path, "b", cases)
     write_json(other / "splits.json", {"train": []})
     vouch(other)
-    refused(entries_of(one, other), str(other / "splits.json"))
+    with pytest.raises(UserError, match=r"b/splits\.json: train has a list of 0"):
+        entries_of(one, other)
 
 
 def test_only_scores_that_every_run_has_are_compared(tmp_path):

@@ -112,7 +112,8 @@ def test_values_are_written_as_hydra_reads_them(value, written):
         ("grid: {cut: {a: {data.crop: <croper>}}}\nbefore: {cropper: {}}", r"<croper> is no step.*mean cropper\?"),
         (
             "before: {a: {data.crop: <b>}, b: {data.crop: <a>}}\ngrid: {cut: {x: {data.crop: <a>}}}",
-            r"before\.a: data\.crop: <b> is a step of before, and a step cannot use one that waits for it in turn",
+            r"before\.a: data\.crop: <b> is a step of before, and a step cannot use one that waits for it in turn "
+            r"\(a waits for b waits for a\); set data\.crop",
         ),
         (
             "before: {a: {data.crop: <a>}}\ngrid: {cut: {x: {data.crop: <a>}}}",
@@ -122,6 +123,16 @@ def test_values_are_written_as_hydra_reads_them(value, written):
             "before: {a: {data.crop: <b>}, b: {}}\nsearch: {optim.lr: [1, 2]}\nbase: {data.crop: <a>}\n"
             "budget: {trials: 2}",
             r"before\.a: data\.crop: <b> is a step of before, and a step cannot use another step",
+        ),
+        (
+            "before: {a: {data.crop: <b>}, b: {data.crop: <c>}, c: {data.crop: <b>}}\n"
+            "grid: {cut: {x: {data.crop: <a>}}}",
+            r"before\.a: .*, and a step cannot use another step \(b waits for c waits for b\); set data\.crop",
+        ),
+        (
+            "before: {a: {data.crop: <b>, model.weights: <c>}, b: {data.crop: <c>}, c: {data.crop: <b>}}\n"
+            "grid: {cut: {x: {data.crop: <a>}}}",
+            r"cannot use another step \((b waits for c waits for b|c waits for b waits for c)\); set data\.crop",
         ),
         ("grid: {seed: [1]}\nbefore: {../up: {}}", r"mine\.yaml: before: the step '\.\./up' will name folders"),
         (
