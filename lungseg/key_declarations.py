@@ -83,9 +83,14 @@ DATA: Kinds = {
 }
 
 PRECISIONS = (
-    "auto", "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", 16, 32, 64, "bf16",
-    "transformer-engine", "transformer-engine-float16",
-)  # fmt: skip
+    "auto",
+    "32-true",
+    "16-mixed",
+    "bf16-mixed",
+    16,
+    32,
+    "bf16",
+)  # those that nets, losses and scores work with
 
 WHICH = "which ones as [0,1]"
 TRAINER: Kinds = {

@@ -43,8 +43,10 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
 
     def guarded(config: DictConfig) -> None:
         grid = HydraConfig.get().mode == RunMode.MULTIRUN
-        words: Any = OmegaConf.to_container(HydraConfig.get().overrides.task)
-        name = " ".join(words)  # an interpolation that leads nowhere is told below
+        words: Any = OmegaConf.to_container(
+            HydraConfig.get().overrides.task
+        )  # unresolved: what leads nowhere is told below
+        name = " ".join(words)
         if SUBMITIT in os.environ:
             _elsewhere(job, config)
             return

@@ -12,10 +12,13 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.strategies import DDPStrategy
 
 from lungseg.checkpoints import AtomicIO
+from lungseg.cores import machine_cores
 from lungseg.errors import UserError
 from lungseg.parallel.batchnorm import SyncBatchNorm
 from lungseg.parallel.cluster import Place
+from lungseg.plural import plural
 from lungseg.precision import BF16, BF16Mixed
+from lungseg.value_kinds import is_list, shown
 
 ACCELERATORS = ("auto", "cpu", "gpu")
 MINUTES = 30.0  # that a rank waits for the others
@@ -56,6 +59,7 @@ def place_of(options: Mapping[str, Any], here: Place) -> Place:
     """``here``, known to be what ``options`` ask for; ranks that nothing else has started are one machine's."""
     wanted, nodes = ranks(options), int(options.get("num_nodes", 1))
     if here.ranks == 1 and nodes == 1:
+        _require_devices(options, wanted)
         return Place(ranks=wanted)
     if (wanted, nodes) != (here.ranks, here.nodes) or here.rank != here.node * (wanted // nodes) + here.local_rank:
         raise UserError(
@@ -64,6 +68,27 @@ def place_of(options: Mapping[str, Any], here: Place) -> Place:
             "python train.py trainer=ddp trainer.num_nodes=N trainer.devices=D"
         )
     return here
+
+
+def _require_devices(options: Mapping[str, Any], wanted: int) -> None:
+    """Refuses more processes than this machine has devices for; two share a single core, to try things out."""
+    devices = options["devices"]
+    key = f"trainer.devices={shown(devices)}"
+    if options["accelerator"] != "gpu":
+        most = max(machine_cores(), 2)
+        if wanted > most:
+            raise UserError(
+                f"{key}: {wanted} processes on {plural(machine_cores(), 'CPU core')}; expected at most {most}, one each"
+            )
+        return
+    there = torch.cuda.device_count()
+    named = devices.split(",") if isinstance(devices, str) and "," in devices else devices
+    last = max(map(int, named)) if is_list(named) else wanted - 1
+    if last >= there:
+        raise UserError(
+            f"{key}: torch finds {plural(there, 'GPU')} here; expected at most {there}, "
+            f"or which ones from 0 to {there - 1}"
+        )
 
 
 class Given(LightningEnvironment):

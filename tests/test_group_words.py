@@ -6,6 +6,7 @@ from helpers import run_warm
 from lungseg import cli
 from lungseg.config import compose, options
 from lungseg.errors import UsageError
+from lungseg.experiment import build_module, resolved
 
 GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger", "experiment")
 
@@ -83,3 +84,21 @@ def test_the_program_says_it_in_one_line_and_makes_nothing(tmp_path, words, said
     assert result.stderr.startswith(f"error: {said}")
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["data.crop", "model.weights"])
+def test_a_run_that_a_study_names_is_looked_for_before_it_begins(tmp_path, monkeypatch, capsys, key):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(f"base: {{logger: none, {key}: nowhere}}\ngrid: {{seed: [0]}}\n")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["sweep", "mine.yaml"])
+    assert capsys.readouterr().err.startswith(f"error: mine.yaml: trial seed0: {key}=nowhere: no such ")
+    assert caught.value.code == 1
+    assert not (tmp_path / "studies").exists()
+
+
+@pytest.mark.parametrize("model", ["unet", "unet_classic"])
+def test_a_key_that_a_net_does_not_know_is_usage(model):
+    config = resolved(compose([f"model={model}", "+model.foo=1"]))
+    with pytest.raises(UsageError, match=r"^model\.foo: .* has no such option"):
+        build_module(config)

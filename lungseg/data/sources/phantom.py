@@ -155,7 +155,7 @@ def _check_mix(mix: Mapping[str, float]) -> None:
         raise UserError(f"data.mix={{{found}}}: {unknown[0]} is no class; expected {known}; rename or remove it")
     shares = [mix[label] for label in mix]
     if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
-        raise UserError(f"data.mix={{{found}}}: expected shares from 0 to 1 that sum to 1; change them so")
+        raise UserError(f"data.mix={{{found}}}: expected shares from 0 to 1 that sum to 1; give data.mix={{Normal: 1}}")
 
 
 def _hospitals(domains: Mapping[str, str] | None) -> list[tuple[str, str]]:
