@@ -7,7 +7,8 @@ from pathlib import Path
 
 from lungseg.errors import UserError
 
-DEEPEST = 5  # folders within a run; what W&B keeps below that is its own
+DEEPEST = 5  # folders within a run
+OWN_LINKS = "wandb"  # W&B links its logs to a cache of its own, and makes these links anew
 
 
 def require_no_links_out(folder: Path, deepest: int = DEEPEST) -> None:
@@ -34,5 +35,5 @@ def _entries(folder: Path, deepest: int) -> Iterator[Path]:
         return  # what cannot be read is said by whoever needs it
     for entry in entries:
         yield Path(entry.path)
-        if deepest > 1 and entry.is_dir(follow_symlinks=False):
+        if deepest > 1 and entry.name != OWN_LINKS and entry.is_dir(follow_symlinks=False):
             yield from _entries(Path(entry.path), deepest - 1)

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from lungseg.config import CONF, options, suggestion
-from lungseg.errors import UserError
+from lungseg.errors import UsageError, UserError
 from lungseg.safe_yaml import shown
 from lungseg.saved_config import own_modules, require_known_code, require_plain
 from lungseg.sweep.plan import Words
@@ -61,10 +61,11 @@ def _require_safe_word(key: str, value: str, said: str) -> None:
 
 def _require_option(group: str, value: str, said: str) -> None:
     """Refuses what conf/ does not hold: Hydra would read any YAML file of this machine by its path."""
-    name, known = value.strip("\"'"), options(group)
-    if name not in known and not (name == "null" and group == "experiment"):
-        listed = f"there are: {', '.join(known)}"
-        raise UserError(f"{said}: {group}={shown(value)}: no such option ({listed}){suggestion(name, known)}")
+    known = options(group)
+    for name in (name.strip("\"' ") for name in value.strip("[]").split(",")):
+        if name not in known and not (name == "null" and group == "experiment"):
+            hint = suggestion(name, known)
+            raise UsageError(f"{said}: {group}={shown(name)}: no such option; expected one of {', '.join(known)}{hint}")
 
 
 def require_axes(axes: Collection[str], file: Path) -> None:
