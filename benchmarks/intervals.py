@@ -1,4 +1,4 @@
-"""How often intervals, tests and "surely better" are right: on real scores, and on scores whose truth is known.
+"""Measures how often intervals, tests and "surely better" are right: on real scores, and on scores whose truth is known.
 
     uv run benchmarks/intervals.py
 
@@ -74,7 +74,7 @@ def _row(name: str, weight: str, effective: Floats, hits: Floats, columns: tuple
 
 
 def other_mean(repetitions: int) -> Rows:
-    """How often the interval for the mean over images holds the mean over patients."""
+    """Counts how often the interval for the mean over images holds the mean over patients."""
     rows = []
     for name, table in tables().items():
         truth = weighted(table.values, table.patients, "patients")[0].mean(axis=0)
@@ -160,7 +160,7 @@ def shares(repetitions: int) -> Rows:
 
 
 def skew(repetitions: int) -> Rows:
-    """How often models of equal means and unlike skew are told apart: by p alone, and by p and the interval."""
+    """Counts how often models of equal means and unlike skew are told apart: by p alone, and by p and the interval."""
     rows = []
     for patients in (10, 20, 50):
         generator = np.random.default_rng(patients)
@@ -179,7 +179,7 @@ def skew(repetitions: int) -> Rows:
 
 
 def equal(studies: int) -> Rows:
-    """How often equal models are called surely better, and how often the best is said to be first."""
+    """Counts how often equal models are called surely better, and how often the best is said to be first."""
     rows = []
     for patients in (20, 50):
         for models in (2, 5, 10):

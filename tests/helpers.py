@@ -70,7 +70,7 @@ def sha256(path):
 
 
 def fill_the_disk(monkeypatch):
-    """From here on no file of ours can be written: there is no space left."""
+    """Lets every write from here on fail: there is no space left."""
 
     def on_a_full_disk(target):
         partial = target.with_name(f".partial-1-00000000{target.suffix}")

@@ -560,7 +560,7 @@ def test_without_a_script_it_says_what_to_read(browser, file):
 
 
 def often(count):
-    """As ``people``; the first has more than half of the images."""
+    """Makes ``people``, of whom the first has more than half of the images."""
     cases = people(count, domains=("north", "south"))
     return [replace(case, patient="often" if n <= count // 2 else case.patient) for n, case in enumerate(cases)]
 

@@ -1,4 +1,4 @@
-"""What training refuses, ``lungseg data check`` refuses before; what it cannot see for itself, the check tells."""
+"""Checks that ``lungseg data check`` refuses whatever training refuses; what it cannot see for itself, the check tells."""
 
 import copy
 import functools
@@ -45,7 +45,7 @@ def checked(root, out, regions=None, **options):
 
 
 def trains(root):
-    """Whether training would come to its first step: cases, split, masks, every image."""
+    """Tells whether training would come to its first step: cases, split, masks, every image."""
     config = composed(root)
     try:
         splits = build_splits(build_cases(config.data), config.data)

@@ -214,7 +214,7 @@ def test_a_dicom_whose_header_makes_no_image_is_refused(tmp_path, tags, message)
 
 
 def said_of(path):
-    """What training says of a file that it refuses; None where it reads it."""
+    """Returns what training says of a file that it refuses; None where it reads it."""
     try:
         image = read_image(path)
     except UserError as error:

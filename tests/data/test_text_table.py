@@ -78,7 +78,7 @@ def test_empty_cells_at_the_end_of_a_line_are_no_cells(tmp_path):
 
 
 def test_the_table_of_ct_scans_is_not_needed(tmp_path):
-    """Nothing is taken from it but what is wrong with it."""
+    """Reports what is wrong with it and takes nothing from it."""
     for part in ("ct_scans", "lung_mask"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "coronacases_001.nii").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Whose an image is: never assumed without a word."""
+"""Checks that whose an image is is never assumed without a word."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What the docs and the page say was measured is what ``benchmarks/intervals.py`` has measured."""
+"""Compares what the docs and the page call measured with what ``benchmarks/intervals.py`` has measured."""
 
 import json
 import re
