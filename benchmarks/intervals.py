@@ -1,4 +1,4 @@
-"""Measures how often intervals, tests and "surely better" are right: on real scores, and on scores whose truth is known.
+"""Measures how often intervals, tests and "surely better" are right: on real and on simulated scores.
 
     uv run benchmarks/intervals.py
 

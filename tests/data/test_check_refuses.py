@@ -1,4 +1,4 @@
-"""Checks that ``lungseg data check`` refuses whatever training refuses; what it cannot see for itself, the check tells."""
+"""Checks that ``lungseg data check`` refuses what training refuses; what it cannot see for itself, it tells."""
 
 import copy
 import functools
