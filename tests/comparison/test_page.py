@@ -360,7 +360,7 @@ def test_false_alarms_have_their_bars_and_cases(page):
     area = page.evaluate("async () => (await scores('infection/false_alarm_area')).map((one) => [...one])")
     mean = np.array(area, float).mean(axis=0)
     assert list(mean[found]) == sorted(mean[found], reverse=True)
-    page.wait_for_selector(".card .tiles")
+    page.locator(".card").first.locator(".tiles").first.wait_for()
     assert "no reference" in page.locator(".card").first.text_content()
 
 
