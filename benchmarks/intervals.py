@@ -17,18 +17,17 @@ from typing import Any
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "statistics"))
-
-from real_scores import Table, tables
-from simulated import dice, equal_models, falsely_sure, patients_of
+sys.path.append(str(Path(__file__).parents[1]))
 
 from hardware import machine, save
-from lungseg.statistics.bootstrap import mean_intervals
-from lungseg.statistics.cases import WEIGHTS, Floats, Weight, effective_patients, weighted
-from lungseg.statistics.multiplicity import SURE, holm, holm_over_pairs, sure
-from lungseg.statistics.permutation import p_of_pairs
-from lungseg.statistics.ranking import rank
-from lungseg.statistics.shares import share_interval
+from lungseg.metrics.stats.bootstrap import mean_intervals
+from lungseg.metrics.stats.multiple_testing import SURE, holm, holm_over_pairs, sure
+from lungseg.metrics.stats.patient_weights import WEIGHTS, Floats, Weight, effective_patients, weighted
+from lungseg.metrics.stats.permutation import p_of_pairs
+from lungseg.metrics.stats.proportions import share_interval
+from lungseg.metrics.stats.ranking import rank
+from tests.metrics.stats.real_scores import Table, tables
+from tests.metrics.stats.simulated import dice, equal_models, falsely_sure, patients_of
 
 PATIENTS = (10, 15, 20, 30, 50, 100)
 LIMITS = (0, 5, 10, 15, 20, 30, 1000)  # of effective patients

@@ -25,11 +25,11 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from hardware import machine, save
-from lungseg.config import compose
+from lungseg.core.config.compose import compose
 from lungseg.data.case import Case
 from lungseg.data.dataset import CaseDataset, ShuffledEpochs
-from lungseg.data.pack import open_pack
-from lungseg.data.preprocess import Preprocessing
+from lungseg.data.packed_cache import open_pack
+from lungseg.data.preprocessing import Preprocessing
 from lungseg.data.sources import phantom
 
 SIZE, BATCH = 256, 16

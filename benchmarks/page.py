@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1]))
 
-from comparison.runs import make_run, people, quick_pictures
 from hardware import machine, save
-from lungseg.commands import compare
+from lungseg.cli import compare
+from tests.comparison.runs import make_run, people, quick_pictures
 
 SIZES = ((10, 500), (50, 7000), (200, 500))
 STEPS = ("gather", "group", "report", "album", "page", "draw")

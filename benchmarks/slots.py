@@ -38,7 +38,7 @@ def slots(given: argparse.Namespace) -> dict[str, Any]:
         Path("tiny.yaml").write_text(json.dumps({"base": words, "grid": {"seed": list(range(given.trials))}}))
         for turn in range(given.rounds):
             for name, setting in settings.items():
-                command = [sys.executable, "-c", "from lungseg.cli import main; main()", "sweep", "tiny.yaml"]
+                command = [sys.executable, "-c", "from lungseg.cli.main import main; main()", "sweep", "tiny.yaml"]
                 command += [*(f"{key}={value}" for key, value in setting.items()), f"out={name[:2]}{turn}"]
                 began = time.perf_counter()
                 subprocess.run(command, check=True, capture_output=True)

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from hardware import machine, save
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import record
-from lungseg.sweep.study import Reading, as_study
+from lungseg.sweep.spec.study import Reading, as_study
+from lungseg.sweep.state.study_record import record
+from lungseg.sweep.state.trial_queue import Ledger
 
 HERE = Path(__file__).resolve().parents[1]
 TINY = [
@@ -43,7 +43,7 @@ def after(owner, name, what):
     setattr(owner, name, outer)
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name != "lungseg.training":
+        if name != "lungseg.training.train":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -56,7 +56,7 @@ class Watch:
             after(module.SegmentationModule, "training_step", "first step")
         spec.loader.exec_module = imported
         return spec
-import lungseg.program as program
+import lungseg.cli.hydra_app as program
 main = program.main
 def watched(job, config_name):
     def outer(cfg):
@@ -71,7 +71,7 @@ program.main = watched
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-STATUS = "from lungseg.cli import main; main()"
+STATUS = "from lungseg.cli.main import main; main()"
 
 
 def seconds(root: Path, *command: str, **told: str) -> float:

@@ -19,7 +19,7 @@ from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
 
-from lungseg.sweep.ledger import Ledger
+from lungseg.sweep.state.trial_queue import Ledger
 
 CHOICES = ("journal", "sqlite", "postgresql")
 

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from hardware import RESULTS, machine, save
-from lungseg.sweep import process
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.process import Stop
-from lungseg.sweep.record import record
-from lungseg.sweep.study import Reading, Study, as_study
-from lungseg.sweep.worker import Worker
+from lungseg.sweep.run import trial_process
+from lungseg.sweep.run.trial_process import Stop
+from lungseg.sweep.run.worker import Worker
+from lungseg.sweep.spec.study import Reading, Study, as_study
+from lungseg.sweep.state.study_record import record
+from lungseg.sweep.state.trial_queue import Ledger
 from storages import CHOICES, insert, storages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,7 +84,7 @@ def take_part(study: Study, number: int, gate: Any, told: Any) -> None:
 
 def start_trivial(study: Study, number: int, gate: Any, told: Any) -> None:
     """A worker as it is, with a program of the shortest kind."""
-    process.PROGRAM = Path("trivial.py").resolve()
+    trial_process.PROGRAM = Path("trivial.py").resolve()
     began: dict[str, float] = {}
     ends = []
 
@@ -105,7 +105,7 @@ def start_trivial(study: Study, number: int, gate: Any, told: Any) -> None:
 def together(study: Study, workers: int, target: Any) -> dict[str, Any]:
     """What all of them measured, and what a leader that looks each two seconds did."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lungseg.sweep.worker"])
+    context.set_forkserver_preload(["lungseg.sweep.run.worker"])
     study = record(study, "")
     began = time.perf_counter()
     ledger = filled(study)
@@ -200,7 +200,7 @@ def among_many(study: Study, rounds: int) -> dict[str, float]:
         claims.append(took)
         ledger.end(row, "finished", [0.5])
         looks.append(timed(ours.rows)[1])
-    command = [sys.executable, "-c", "from lungseg.cli import main; main()", "sweep", "status", str(study.folder)]
+    command = [sys.executable, "-c", "from lungseg.cli.main import main; main()", "sweep", "status", str(study.folder)]
     states = [timed(lambda: subprocess.run(command, check=True, capture_output=True))[1] for _ in range(3)]
     medians = {"claim": claims, "look": looks, "status": states}
     return {f"fill, {FILLED} rows": filled_in, "open": opened} | {

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hardware import machine, save
-from lungseg.cores import cores
+from lungseg.core.cpu_count import cores
+from lungseg.data.audit.near_duplicates import Descriptor, describe, find_twins
 from lungseg.data.case import Case
 from lungseg.data.sources import phantom
-from lungseg.data.twins import Descriptor, describe, find_twins
 
 Gray = NDArray[np.uint8]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import ROOT, write_png
+from tests.helpers import ROOT, write_png
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would programs
@@ -26,8 +26,8 @@ def _quiet_home(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session")
 def lung_runs(tmp_path_factory):
     """A folder of finished runs, not to be changed: a and b differ by their seed, cut is cut to the lungs by a."""
-    from lungseg.config import compose
-    from lungseg.training import train
+    from lungseg.core.config.compose import compose
+    from lungseg.training.train import train
 
     root = tmp_path_factory.mktemp("lung_runs")
     words = ["data.count=36", "data.pixels=64", "data.size=32", "data.batch_size=4", "data.workers=0", "trainer=cpu"]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from lungseg import files
+from lungseg.core import atomic_io
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM = multiprocessing.get_context("forkserver")
-WARM.set_forkserver_preload(["lungseg.training", "lungseg.judging", "lungseg.models.smp"])
+WARM.set_forkserver_preload(["lungseg.training.train", "lungseg.evaluation.evaluate", "lungseg.models.smp"])
 
 
 def run_program(*words, cwd, env=None, timeout=240):
@@ -77,7 +77,7 @@ def fill_the_disk(monkeypatch):
         partial.symlink_to("/dev/full")
         return partial, os.open("/dev/full", os.O_WRONLY)
 
-    monkeypatch.setattr(files, "_open_partial", on_a_full_disk)
+    monkeypatch.setattr(atomic_io, "_open_partial", on_a_full_disk)
 
 
 def write_png(path, pixels):

@@ -15,14 +15,14 @@ import pytest
 import yaml
 from segmentation_models_pytorch.encoders import get_encoder
 
-from helpers import ROOT, run_program, run_warm
-from lungseg.config import CONF, compose
-from lungseg.errors import Stopped
-from lungseg.module import SegmentationModule
-from lungseg.sweep.record import record
-from lungseg.sweep.study import read_study
-from lungseg.training import train
-from models.fakes import place_smp
+from lungseg.core.config.compose import CONF, compose
+from lungseg.core.errors import Stopped
+from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.state.study_record import record
+from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.training.train import train
+from tests.helpers import ROOT, run_program, run_warm
+from tests.models.fakes import place_smp
 
 README = (ROOT / "README.md").read_text()
 SMALL = [
@@ -160,7 +160,7 @@ def test_a_data_set_is_added_as_the_readme_says(tmp_path, folder_data, monkeypat
         path.parent.mkdir(parents=True)
         path.write_text(text)
     shutil.copytree(CONF, tmp_path / "conf", dirs_exist_ok=True)  # the clone's own, with the two files more
-    monkeypatch.setattr("lungseg.allowed_targets.CONF", tmp_path / "conf")
+    monkeypatch.setattr("lungseg.core.security.allowed_targets.CONF", tmp_path / "conf")
     here = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
     words = ["data=mine", f"data.root={root}", "model=linknet", *OWN_DATA, f"run_dir={tmp_path / 'run'}"]
     run = train(compose([here, *words]))

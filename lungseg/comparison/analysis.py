@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.comparison.arm import Arm
-from lungseg.comparison.group import Group
-from lungseg.comparison.kind import Kind
+from lungseg.comparison.configurations import Arm
+from lungseg.comparison.grouping import Group
+from lungseg.comparison.score_type import Kind
 from lungseg.comparison.strata import Subgroup, intervals, subgroups
-from lungseg.statistics.cases import Weight, effective_patients, weighted
-from lungseg.statistics.multiplicity import holm_over_pairs, sure
-from lungseg.statistics.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
-from lungseg.statistics.permutation import p_of_all, smallest_p
-from lungseg.statistics.ranking import Ranking, rank
-from lungseg.statistics.seeds import Spread, seeds_p, spread
+from lungseg.metrics.stats.multiple_testing import holm_over_pairs, sure
+from lungseg.metrics.stats.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
+from lungseg.metrics.stats.patient_weights import Weight, effective_patients, weighted
+from lungseg.metrics.stats.permutation import p_of_all, smallest_p
+from lungseg.metrics.stats.ranking import Ranking, rank
+from lungseg.metrics.stats.seed_variance import Spread, seeds_p, spread
 
 MOST_PAIRS = 24  # of the best arms are shown each with each; p is corrected for the pairs of all
 

@@ -9,13 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from lungseg.comparison.analysis import Analysis, analyse
-from lungseg.comparison.arm import Arm, arms
-from lungseg.comparison.group import Group
-from lungseg.comparison.kind import Kind, kinds
-from lungseg.comparison.table import weight_of
-from lungseg.plural import plural
-from lungseg.statistics.cases import Weight
-from lungseg.statistics.caution import few_patients
+from lungseg.comparison.configurations import Arm, arms
+from lungseg.comparison.grouping import Group
+from lungseg.comparison.score_type import Kind, kinds
+from lungseg.core.plural import plural
+from lungseg.evaluation.read_case_table import weight_of
+from lungseg.metrics.stats.few_patients import few_patients
+from lungseg.metrics.stats.patient_weights import Weight
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from lungseg.comparison.search import STATES, Parameter, Retrained, Search, Trial
-from lungseg.plural import plural
+from lungseg.comparison.search_results import STATES, Parameter, Retrained, Search, Trial
+from lungseg.core.plural import plural
 
 MOST_NAMED = 3  # trials of a front in a sentence
 

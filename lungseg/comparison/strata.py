@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.comparison.group import Group
-from lungseg.comparison.kind import Kind
-from lungseg.statistics.bootstrap import mean_intervals
-from lungseg.statistics.cases import Floats, Weight, effective_patients, weighted
-from lungseg.statistics.shares import share_intervals
+from lungseg.comparison.grouping import Group
+from lungseg.comparison.score_type import Kind
+from lungseg.metrics.stats.bootstrap import mean_intervals
+from lungseg.metrics.stats.patient_weights import Floats, Weight, effective_patients, weighted
+from lungseg.metrics.stats.proportions import share_intervals
 
 SIZES = ("small", "medium", "large")
 

@@ -8,9 +8,9 @@ import numpy as np
 from lungseg.comparison.analysis import Analysis
 from lungseg.comparison.report import Report, interval_of
 from lungseg.comparison.strata import Subgroup
-from lungseg.plural import plural
-from lungseg.statistics.cases import ENOUGH
-from lungseg.statistics.caution import shown
+from lungseg.core.plural import plural
+from lungseg.metrics.stats.few_patients import shown
+from lungseg.metrics.stats.patient_weights import ENOUGH
 
 
 def matrix(report: Report, region: str) -> list[list[str]] | None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from lungseg.comparison.analysis import Analysis
-from lungseg.comparison.arm import Arm
+from lungseg.comparison.configurations import Arm
 from lungseg.comparison.report import interval, probability
-from lungseg.plural import plural
-from lungseg.statistics.multiplicity import SURE
+from lungseg.core.plural import plural
+from lungseg.metrics.stats.multiple_testing import SURE
 
 MOST_NAMED = 6  # of arms that are identical
 IDENTICAL = "identical"  # in place of a p, where two arms have the same score in every case

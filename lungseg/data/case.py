@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from lungseg.errors import UserError
+from lungseg.core.errors import UserError
 
 SPLITS = ("train", "val", "test")
 

@@ -7,13 +7,13 @@ import albumentations
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Sampler
 
-from lungseg.cores import cores
+from lungseg.core.cpu_count import cores
+from lungseg.core.errors import UserError
 from lungseg.data.dataset import CaseDataset, InOrder, Key, Sample, ShuffledEpochs
 from lungseg.data.loader import Loader
-from lungseg.data.pack import Pack
-from lungseg.data.preprocess import Preprocessing
-from lungseg.data.split import Splits
-from lungseg.errors import UserError
+from lungseg.data.packed_cache import Pack
+from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.splits import Splits
 
 
 class SegmentationData(pl.LightningDataModule):

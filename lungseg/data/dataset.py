@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from lungseg.data.case import Case
-from lungseg.data.pack import Pack
-from lungseg.data.preprocess import Preprocessing
-from lungseg.data.read import Gray, Mask
+from lungseg.data.io.image import Gray, Mask
+from lungseg.data.packed_cache import Pack
+from lungseg.data.preprocessing import Preprocessing
 
 Sample = dict[str, Tensor]
 Key = tuple[int, int]

@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from lungseg.core.errors import UserError
+from lungseg.core.oom_kills import oom_kills
 from lungseg.data.case import Case
-from lungseg.data.loading_processes import STARTED
-from lungseg.errors import UserError
-from lungseg.oom_kills import oom_kills
+from lungseg.data.loader_processes import STARTED
 
 T = TypeVar("T", covariant=True)
 LESS = "take fewer data.workers=, or a smaller data.batch_size= or data.size="

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
-from lungseg.config import plain_options
-from lungseg.errors import UsageError, UserError
-from lungseg.selection import KEPT
-from lungseg.values import require_options
+from lungseg.core.config.compose import plain_options
+from lungseg.core.config.validation import require_options
+from lungseg.core.errors import UsageError, UserError
+from lungseg.evaluation.case_selection import KEPT
 
 TOLERANCES = (1.0, 2.0, 4.0)
 

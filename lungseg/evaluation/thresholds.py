@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.atomic_io import write_json
+from lungseg.core.errors import UserError
+from lungseg.core.locks import locked
+from lungseg.core.security.safe_json import described, is_kind, read_object
 from lungseg.data.case import Case
-from lungseg.data.read import Gray, Mask
-from lungseg.errors import UserError
-from lungseg.file_lock import locked
-from lungseg.files import write_json
-from lungseg.json_file import described, is_kind, read_object
-from lungseg.metrics import threshold
+from lungseg.data.io.image import Gray, Mask
+from lungseg.metrics import thresholds
 
 log = logging.getLogger("lungseg")
 
@@ -30,8 +30,8 @@ def choose(predicted: Predicted, regions: Sequence[str]) -> Thresholds:
     histograms: list[list[NDArray[np.int64]]] = [[] for _ in regions]
     for _, _, reference, probabilities in predicted:
         for k in range(len(regions)):
-            histograms[k].append(threshold.histogram(probabilities[k], reference[k]))
-    return {region: threshold.choose(np.stack(found)) for region, found in zip(regions, histograms, strict=True)}
+            histograms[k].append(thresholds.histogram(probabilities[k], reference[k]))
+    return {region: thresholds.choose(np.stack(found)) for region, found in zip(regions, histograms, strict=True)}
 
 
 def kept(path: Path, how: str, weights: str, make: Callable[[], Thresholds | None]) -> Thresholds | None:

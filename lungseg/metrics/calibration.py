@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.data.read import Mask
+from lungseg.data.io.image import Mask
 
 BINS = 15
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from lungseg.statistics.bootstrap import mean_interval
-from lungseg.statistics.cases import Weight, effective_patients, weighted_mean
+from lungseg.metrics.stats.bootstrap import mean_interval
+from lungseg.metrics.stats.patient_weights import Weight, effective_patients, weighted_mean
 
 Counts = NDArray[np.int64]  # [..., 4]: true positive, false positive, false negative, true negative
 Scores = NDArray[np.float64]

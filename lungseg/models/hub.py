@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from lungseg.errors import UserError
+from lungseg.core.errors import UserError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}

@@ -5,7 +5,7 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
-from lungseg.errors import UserError
+from lungseg.core.errors import UserError
 
 BYTES = 8  # of each parameter: its weight and its gradient, or its copy in a checkpoint
 GIB = 2**30

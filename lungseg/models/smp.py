@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from lungseg.errors import UsageError, UserError
-from lungseg.models.net import Net
-from lungseg.models.published import known_encoder, load_published
+from lungseg.core.config.value_types import shown
+from lungseg.core.errors import UsageError, UserError
+from lungseg.models.base import Net
+from lungseg.models.encoders import known_encoder, load_published
 from lungseg.models.size import require_room
 from lungseg.models.weights import check_flags, load_encoder
-from lungseg.value_kinds import shown
 
 SET_HERE = {
     "self": "",

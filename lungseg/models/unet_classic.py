@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lungseg.errors import UsageError, UserError
-from lungseg.models.net import Net
+from lungseg.core.errors import UsageError, UserError
+from lungseg.models.base import Net
 from lungseg.models.size import classic_parameters, require_room
 from lungseg.models.weights import check_flags, load_encoder
 

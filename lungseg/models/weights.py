@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from lungseg.errors import UserError
+from lungseg.core.errors import UserError
 from lungseg.models.hub import locate
 
 log = logging.getLogger(__name__)

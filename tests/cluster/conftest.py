@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import ROOT
+from tests.helpers import ROOT
 
 DAEMONS = ("slurmctld", "slurmd", "slurmstepd", "munged")
 

@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import recorded
-from sweep.pretend import end
+from lungseg.sweep.state.study_record import recorded
+from lungseg.sweep.state.trial_queue import Ledger
+from tests.sweep.pretend import end
 
 
 def states(folder):

@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from sweep.pretend import pretend
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.sweep.pretend import pretend
 
 SITE = """
 import importlib.abc, importlib.util, os, pathlib, sys
 
 class Patch(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "lungseg.sweep.process":
+        if name != "lungseg.sweep.run.trial_process":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

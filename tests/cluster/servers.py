@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.left import of
+from tests.cluster.left import of
 
 
 class Server:

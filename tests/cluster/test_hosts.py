@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.left import of, require_none, states
-from sweep.pretend import COMMAND, ROOT, finished, pretend, until
+from tests.cluster.left import of, require_none, states
+from tests.sweep.pretend import COMMAND, ROOT, finished, pretend, until
 
 pytestmark = pytest.mark.slow
 

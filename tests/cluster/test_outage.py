@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.left import ends, require_none, states
-from cluster.servers import MariaDB, Postgres, served
-from helpers import ROOT
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import recorded
-from sweep.pretend import COMMAND, epochs, finished, pretend, running, start, until
+from lungseg.sweep.state.study_record import recorded
+from lungseg.sweep.state.trial_queue import Ledger
+from tests.cluster.left import ends, require_none, states
+from tests.cluster.servers import MariaDB, Postgres, served
+from tests.helpers import ROOT
+from tests.sweep.pretend import COMMAND, epochs, finished, pretend, running, start, until
 
 pytestmark = pytest.mark.slow
 
@@ -171,7 +171,7 @@ def whole_lines(journal):
 
 def impatient(seconds):
     """``lungseg``, that waits only so long for what is away."""
-    patience = f"import lungseg.sweep.storage as s, lungseg.sweep.worker as w\nw.PATIENCE = {seconds}\n"
+    patience = f"import lungseg.sweep.state.storage as s, lungseg.sweep.run.worker as w\nw.PATIENCE = {seconds}\n"
     patience += f"s.patiently.__defaults__ = ({seconds},)\nmain()"
     return COMMAND.replace("main()", patience)
 
@@ -218,7 +218,7 @@ def test_a_full_disk(script, again):
 
 def real(*words, **how):
     return subprocess.Popen(
-        [sys.executable, "-m", "lungseg.cli", "sweep", "mine.yaml", *words], env=ENVIRONMENT, text=True,
+        [sys.executable, "-m", "lungseg.cli.main", "sweep", "mine.yaml", *words], env=ENVIRONMENT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **how,
     )  # fmt: skip
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.left import cmdline, ends, of, processes, states
-from helpers import ROOT
-from sweep.pretend import epochs, finished, pretend, running, start, until
+from tests.cluster.left import cmdline, ends, of, processes, states
+from tests.helpers import ROOT
+from tests.sweep.pretend import epochs, finished, pretend, running, start, until
 
 pytestmark = pytest.mark.slow
 ray = pytest.importorskip("ray")
@@ -293,7 +293,7 @@ def test_ranks_of_a_trial_under_ray(monkeypatch):
     base = "\n".join(f"  {key}: {value}" for key, value in DDP.items())
     folder = study(f"base:\n{base}\ngrid: {{seed: [0, 1]}}\nworkers: 1\nresources: {{cpus: 2}}\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "lungseg.cli", "sweep", "mine.yaml", "executor=ray"],
+        [sys.executable, "-m", "lungseg.cli.main", "sweep", "mine.yaml", "executor=ray"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.test_ray import Cluster
-from helpers import ROOT
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import recorded
+from lungseg.sweep.state.study_record import recorded
+from lungseg.sweep.state.trial_queue import Ledger
+from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow
+pytest.importorskip("ray")
 
 WORDS = ["size=small", "arm=scratch", "seed=0", "data.count=60", "trainer.max_epochs=3", "trainer=cpu"]
 WORDS += ["resources.gpus=0", "resources.cpus=1"]
@@ -60,6 +60,8 @@ def test_the_study_ranks_its_trials_alike_wherever_it_runs(slurm, tmp_path):
     on_slurm = swept("slurm", tmp_path, {**slurm, "LUNGSEG_CACHE": str(tmp_path / "cache")})
     folder = Path(f"/tmp/lungseg-ray-{os.getpid()}")
     folder.mkdir()
+    from tests.cluster.test_ray import Cluster  # which is not to be collected where there is no Ray
+
     cluster = Cluster(folder, env)
     try:
         cluster.add("--num-cpus=1")

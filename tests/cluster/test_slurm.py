@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import ROOT
-from lungseg.checkpoints import load_checkpoint
-from lungseg.config import compose
-from lungseg.runs import Run
-from lungseg.training import train
+from lungseg.core.config.compose import compose
+from lungseg.core.run_directory import Run
+from lungseg.training.checkpoints import load_checkpoint
+from lungseg.training.train import train
+from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow
 

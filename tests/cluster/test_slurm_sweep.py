@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.left import states
-from cluster.pretended import environment
-from sweep.pretend import epochs, finished, until
+from tests.cluster.left import states
+from tests.cluster.pretended import environment
+from tests.sweep.pretend import epochs, finished, until
 
 pytestmark = pytest.mark.slow
 

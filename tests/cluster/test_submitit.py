@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from helpers import ROOT
-from lungseg.runs import Run
+from lungseg.core.run_directory import Run
+from tests.helpers import ROOT
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 pytestmark = pytest.mark.slow

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from lungseg.core.atomic_io import write_json
+from lungseg.core.run_directory import Run
+from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case, checksum, short_checksum
-from lungseg.evaluation.cases import COUNTED, METRICS, SEVERITY, Judged, summarise
-from lungseg.evaluation.pictures import STAMP, PictureWriter
-from lungseg.files import write_json
-from lungseg.runs import Run
-from lungseg.tables import write_table
+from lungseg.evaluation.case_table import COUNTED, METRICS, SEVERITY, Judged, summarise
+from lungseg.evaluation.thumbnails import STAMP, PictureWriter
 
 SIDE = 100  # pixels of a judged image
 CLASSES = ("COVID-19", "Normal", "Non-COVID")
@@ -30,9 +30,9 @@ CONFIG = {
         "name": "unet", "_target_": "lungseg.models.unet.build", "encoder": "resnet18", "width": 8, "weights": None,
         "freeze": False,
     },
-    "loss": {"_target_": "lungseg.losses.BCEDice", "bce": 1.0, "dice": 1.0},
+    "loss": {"_target_": "lungseg.tasks.losses.segmentation.BCEDice", "bce": 1.0, "dice": 1.0},
     "optim": {"_target_": "torch.optim.AdamW", "lr": 0.005},
-    "trainer": {"_target_": "lungseg.trainer.build", "max_epochs": 12},
+    "trainer": {"_target_": "lungseg.training.trainer.build", "max_epochs": 12},
     "logger": {}, "pretrained": False, "freeze_encoder": False, "seed": 0, "resume": None, "run_dir": None,
     "traceback": False,
 }  # fmt: skip
@@ -281,14 +281,14 @@ def family(root, count=24, **more):
 
 
 def entries_of(*paths, tuned=False):
-    from lungseg.comparison.gathering import Wanted, gather
+    from lungseg.comparison.discover import Wanted, gather
 
     return gather(paths, Wanted(tuned=tuned))
 
 
 def report_of(*paths, weight="images", **options):
     """Of the only group."""
-    from lungseg.comparison.group import group
+    from lungseg.comparison.grouping import group
     from lungseg.comparison.report import report
 
     (found,) = group(entries_of(*paths), **options)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from comparison.runs import family, make_run, people, report_of, scores_of
-from lungseg.comparison.figures import draw
-from lungseg.comparison.payload import group_data, plain
+from lungseg.comparison.render.figures import draw
+from lungseg.comparison.render.page_data import group_data, plain
+from lungseg.comparison.render.text_tables import latex, markdown, text
 from lungseg.comparison.report import caution, csv_rows
-from lungseg.comparison.tables import latex, markdown, text
 from lungseg.comparison.verdict import sentence
 from lungseg.data.case import Case
-from lungseg.statistics.bootstrap import mean_interval
-from lungseg.statistics.multiplicity import SURE, holm
+from lungseg.metrics.stats.bootstrap import mean_interval
+from lungseg.metrics.stats.multiple_testing import SURE, holm
+from tests.comparison.runs import family, make_run, people, report_of, scores_of
 
 COUNT = 24
 

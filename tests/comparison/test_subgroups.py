@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from comparison.runs import make_run, people, report_of, scores_of
+from lungseg.comparison.render.text_tables import latex, markdown, text
 from lungseg.comparison.subgroups import matrix, subgroup_rows
-from lungseg.comparison.tables import latex, markdown, text
+from tests.comparison.runs import make_run, people, report_of, scores_of
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,15 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from lungseg.config import compose, options
+from lungseg.core.config.compose import compose, options
+from lungseg.core.errors import UserError
 from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData, make_loader
 from lungseg.data.dataset import CaseDataset, InOrder, ShuffledEpochs
-from lungseg.data.pack import open_pack
-from lungseg.data.preprocess import Preprocessing
+from lungseg.data.packed_cache import open_pack
+from lungseg.data.preprocessing import Preprocessing
 from lungseg.data.sources import folder
-from lungseg.data.split import split_cases
-from lungseg.errors import UserError
+from lungseg.data.splits import split_cases
 
 HOW = Preprocessing(48)
 

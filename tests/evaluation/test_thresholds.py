@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.errors import UserError
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.thresholds import choose, kept
 

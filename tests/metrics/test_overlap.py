@@ -5,10 +5,10 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from helpers import WARM
-from lungseg.evaluation.cases import count
+from lungseg.evaluation.case_table import count
 from lungseg.metrics import overlap
 from lungseg.metrics.overlap import CaseOverlap, confusion
+from tests.helpers import WARM
 
 PAIRS = {
     "dice": reference.f1_score,

@@ -9,9 +9,9 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from lungseg.errors import UserError
+from lungseg.core.errors import UserError
 from lungseg.models import smp, unet_classic
-from lungseg.models.net import Net
+from lungseg.models.base import Net
 
 CONF = Path(__file__).parents[2] / "conf"
 TOP = "defaults: [_self_, {model: unet}]\npretrained: false\nfreeze_encoder: false\n"

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from lungseg.config import compose
-from lungseg.errors import UserError
+from lungseg.core.config.compose import compose
+from lungseg.core.errors import UserError
 from lungseg.models import size, smp, unet_classic
-from lungseg.training import train
+from lungseg.training.train import train
 
 
 def test_the_formula_counts_what_the_net_has():
@@ -28,7 +28,7 @@ def test_the_formula_counts_what_the_net_has():
     ],
 )  # fmt: skip
 def test_a_classic_net_that_cannot_fit_is_refused_before_an_image_is_read(tmp_path, monkeypatch, words, message):
-    monkeypatch.setattr("lungseg.training.build_data", lambda *_: pytest.fail("images were read"))
+    monkeypatch.setattr("lungseg.training.train.build_data", lambda *_: pytest.fail("images were read"))
     with pytest.raises(UserError) as caught:
         train(compose(["model=unet_classic", "data.size=256", words, f"run_dir={tmp_path / 'run'}"]))
     assert str(caught.value).startswith(message)

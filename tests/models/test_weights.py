@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lungseg.errors import UserError
+from lungseg.core.errors import UserError
 from lungseg.models import hub, smp, unet_classic
-from lungseg.models.net import Net
+from lungseg.models.base import Net
 from lungseg.models.weights import adapt_channels, load_encoder
 from tests.models.fakes import (
     cut_network,
@@ -113,7 +113,7 @@ class TestOffline:
 
     def test_nothing_heavy_is_imported_for_it(self, tmp_path: Path) -> None:
         code = (
-            "import sys; from lungseg.models import hub; from lungseg.errors import UserError\n"
+            "import sys; from lungseg.models import hub; from lungseg.core.errors import UserError\n"
             "try: hub.require_weights('resnet34', None)\n"
             "except UserError as error: print(error)\n"
             "print(sorted({'torch', 'timm', 'segmentation_models_pytorch', 'huggingface_hub'} & set(sys.modules)))"

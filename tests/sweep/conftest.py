@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from sweep.pretend import pretend
+from tests.sweep.pretend import pretend
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def _here(tmp_path, monkeypatch):
 def pretended(tmp_path, monkeypatch):
     """A train.py that obeys optim.lr: 5 is killed once, 6 needs much memory, 7 is refused, 8 is a bug."""
     script = pretend(tmp_path)
-    monkeypatch.setattr("lungseg.sweep.process.PROGRAM", script)
+    monkeypatch.setattr("lungseg.sweep.run.trial_process.PROGRAM", script)
     return script
 
 
@@ -23,7 +23,7 @@ def pretended(tmp_path, monkeypatch):
 def compared(monkeypatch):
     """What was handed to the comparison."""
     calls = []
-    module = types.ModuleType("lungseg.commands.compare")
+    module = types.ModuleType("lungseg.cli.compare")
     module.compare = lambda places, out, search=None: calls.append((places, out, search)) or 0
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return calls

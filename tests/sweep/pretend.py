@@ -62,10 +62,10 @@ about = {{"status": "finished", "best_epoch": epochs, "milliseconds_per_image": 
 (run / "manifest.json").write_text(json.dumps(about))
 """
 
-COMMAND = "import sys, pathlib, lungseg.sweep.process as p\np.PROGRAM = pathlib.Path(sys.argv.pop(1))\n"
-COMMAND += "import types\nstub = types.ModuleType('lungseg.commands.compare')\n"
+COMMAND = "import sys, pathlib, lungseg.sweep.run.trial_process as p\np.PROGRAM = pathlib.Path(sys.argv.pop(1))\n"
+COMMAND += "import types\nstub = types.ModuleType('lungseg.cli.compare')\n"
 COMMAND += "stub.compare = lambda *_, **__: 0\nsys.modules[stub.__name__] = stub\n"
-COMMAND += "from lungseg.cli import main\nmain()"
+COMMAND += "from lungseg.cli.main import main\nmain()"
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import ROOT
-from lungseg.cli import SWEEP
-from lungseg.sweep.settings import OF_SEARCH, Budget, Resources, Settings, objectives, read_settings
-from lungseg.sweep.study import read_study
+from lungseg.cli.main import SWEEP
+from lungseg.sweep.spec.settings import OF_SEARCH, Budget, Resources, Settings, objectives, read_settings
+from lungseg.sweep.spec.study import read_study
+from tests.helpers import ROOT
 
 DOC = (ROOT / "docs" / "studies.md").read_text()
 INNER = {"budget": Budget, "resources": Resources}

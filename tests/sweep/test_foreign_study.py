@@ -15,18 +15,18 @@ import pytest
 import yaml
 from optuna.trial import TrialState, create_trial
 
-from lungseg.cli import main
-from lungseg.errors import UserError
-from lungseg.sweep.best import write_experiment
-from lungseg.sweep.executors.queue import how_it_ended
-from lungseg.sweep.file_values import typed_modules
-from lungseg.sweep.joining import Help, typed_by, work
-from lungseg.sweep.ledger import Ledger
-from lungseg.sweep.record import record, recorded
-from lungseg.sweep.search import make_sampler
-from lungseg.sweep.settings import Settings
-from lungseg.sweep.storage import open_storage
-from lungseg.sweep.study import read_study
+from lungseg.cli.main import main
+from lungseg.core.errors import UserError
+from lungseg.sweep.executors.slurm_queue import how_it_ended
+from lungseg.sweep.run.join import Help, typed_by, work
+from lungseg.sweep.search.results import write_experiment
+from lungseg.sweep.search.samplers import make_sampler
+from lungseg.sweep.spec.settings import Settings
+from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.untrusted_values import typed_modules
+from lungseg.sweep.state.storage import open_storage
+from lungseg.sweep.state.study_record import record, recorded
+from lungseg.sweep.state.trial_queue import Ledger
 
 GRID = {"base": {"model": "unet_classic", "data.count": 24}, "grid": {"seed": [0, 1]}}
 SEARCH = {
@@ -37,7 +37,7 @@ SEARCH = {
 TARGETS = [
     "subprocess.getoutput", "os.system", "builtins.eval", "torch.load", "torch.hub.load", "pickle.load", "numpy.load",
     "importlib.import_module", "runpy.run_path", "shutil.rmtree", "hydra.utils.get_method", "albumentations.load",
-    "timm.create_model", "studies.theirs.payload.Net", "payload.Net", "lungseg.runs.subprocess.getoutput",
+    "timm.create_model", "studies.theirs.payload.Net", "payload.Net", "lungseg.core.run_directory.subprocess.getoutput",
     "torch.optim.adam.torch.load", "segmentation_models_pytorch.from_pretrained", "yaml.unsafe_load", "code.interact",
 ]  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_no_place_of_a_study_names_code(target, capsys):
     for content in (
         {"base": {"data._target_": target}, "grid": {"seed": [0]}},
         {"base": {"model": "unet", "model.arch": target}, "grid": {"seed": [0]}},
-        {"grid": {"loss._target_": ["lungseg.losses.BCE", target]}},
+        {"grid": {"loss._target_": ["lungseg.tasks.losses.segmentation.BCE", target]}},
         {"grid": {"arm": {"a": {}, "b": {"optim._target_": target}}}},
         {"base": {"augment.transforms": nested}, "grid": {"seed": [0]}},
         {"base": {"+loss.part": {"_target_": target}}, "grid": {"seed": [0]}},
@@ -159,16 +159,23 @@ def test_no_setting_runs_commands_or_reaches_for_another_cluster(settings, said,
 
 
 def test_what_is_typed_needs_no_check(monkeypatch):
-    monkeypatch.setattr("lungseg.sweep.study.require_executor", lambda kind: None)
+    monkeypatch.setattr("lungseg.sweep.spec.study.require_executor", lambda kind: None)
     theirs({**GRID, "slurm": {"partition": "gpu", "mem_gb": 8}})
     given = {"slurm.setup": "[module load cuda]", "label": "'${seed}'", "ray.address": "10.0.0.1:6379"}
     given["loss._target_"] = "payload_of_mine.Loss"
-    Path("payload_of_mine.py").write_text("from lungseg.losses import BCEDice\nclass Loss(BCEDice): pass\n")
+    Path("payload_of_mine.py").write_text(
+        "from lungseg.tasks.losses.segmentation import BCEDice\nclass Loss(BCEDice): pass\n"
+    )
     study = read_study(Path("theirs.yaml"), given=given)
     assert study.settings.slurm["setup"] == ["module load cuda"]
     assert study.trials[0].parts[0].overrides["loss._target_"] == "payload_of_mine.Loss"
     assert typed_modules(given) == ["payload_of_mine"]
-    assert typed_modules({"loss._target_": "lungseg.losses.BCE", "optim._target_": "torch.optim.RMSprop"}) == []
+    assert (
+        typed_modules(
+            {"loss._target_": "lungseg.tasks.losses.segmentation.BCE", "optim._target_": "torch.optim.RMSprop"}
+        )
+        == []
+    )
     sys.modules.pop("payload_of_mine")
 
 
@@ -232,7 +239,9 @@ def test_join_and_retrain_believe_no_record(begun, capsys, command, content, giv
 
 
 def test_trust_lets_ones_own_code_be_joined(begun, pretended, capsys):
-    Path("mine_to_join.py").write_text("from lungseg.losses import BCEDice\nclass Loss(BCEDice): pass\n")
+    Path("mine_to_join.py").write_text(
+        "from lungseg.tasks.losses.segmentation import BCEDice\nclass Loss(BCEDice): pass\n"
+    )
     folder = begun(given={"loss._target_": "mine_to_join.Loss"})
     assert "add trust=mine_to_join" in refused(capsys, "join", str(folder))
     assert ran("join", str(folder), "slots=1", "trust=mine_to_join") == 0
@@ -242,7 +251,9 @@ def test_trust_lets_ones_own_code_be_joined(begun, pretended, capsys):
 
 def test_workers_that_the_leader_sends_need_not_be_told_again(begun, pretended, monkeypatch):
     """What the leader typed reaches its workers through the leader, not through the file."""
-    Path("mine_to_send.py").write_text("from lungseg.losses import BCEDice\nclass Loss(BCEDice): pass\n")
+    Path("mine_to_send.py").write_text(
+        "from lungseg.tasks.losses.segmentation import BCEDice\nclass Loss(BCEDice): pass\n"
+    )
     folder = begun(given={"loss._target_": "mine_to_send.Loss", "label": "'${seed}'"})
     study = read_study(Path("theirs.yaml"), given={"loss._target_": "mine_to_send.Loss", "label": "'${seed}'"})
     typed = pickle.loads(pickle.dumps(typed_by(study)))

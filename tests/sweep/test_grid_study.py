@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import run_program, write_png
-from lungseg.cli import main
-from lungseg.errors import UserError
-from lungseg.sweep.process import alone
-from sweep.pretend import finished
+from lungseg.cli.main import main
+from lungseg.core.errors import UserError
+from lungseg.sweep.run.trial_process import alone
+from tests.helpers import run_program, write_png
+from tests.sweep.pretend import finished
 
 
 def ran(*words):
@@ -142,7 +142,7 @@ def test_arms_without_weights_are_left_out_and_named_once(pretended, compared, c
     def missing(encoder, weights):
         raise UserError("pretrained=true: not here; place them so")
 
-    monkeypatch.setattr("lungseg.sweep.lead.require_weights", missing)
+    monkeypatch.setattr("lungseg.sweep.run.coordinator.require_weights", missing)
     study("grid: {arm: {scratch: {}, fine: {pretrained: true}}, seed: [0, 1]}")
     assert ran() == 0
     said = capsys.readouterr().out
@@ -155,7 +155,7 @@ def test_arms_without_weights_are_left_out_and_named_once(pretended, compared, c
 
 
 def test_weights_that_only_the_program_finds_missing_are_no_failure_either(pretended, compared, capsys, monkeypatch):
-    monkeypatch.setattr("lungseg.sweep.lead.require_weights", lambda encoder, weights: None)
+    monkeypatch.setattr("lungseg.sweep.run.coordinator.require_weights", lambda encoder, weights: None)
     study("grid: {arm: {scratch: {}, fine: {pretrained: true}}, seed: [0, 1]}")
     assert ran() == 0
     said = capsys.readouterr().out
@@ -168,7 +168,7 @@ def test_a_comparison_that_cannot_be_is_said_and_is_no_success(pretended, compar
     def refuses(places, out, search=None):
         raise UserError("nothing in common")
 
-    monkeypatch.setattr(sys.modules["lungseg.commands.compare"], "compare", refuses)
+    monkeypatch.setattr(sys.modules["lungseg.cli.compare"], "compare", refuses)
     study("grid: {seed: [0, 1]}")
     assert ran("seed=0") == 0
     assert "no comparison: it takes two finished trials" in capsys.readouterr().out
@@ -188,8 +188,8 @@ def test_two_sweeps_do_not_lead_in_one_folder(pretended, capsys):
 def test_what_waited_and_is_not_asked_for_any_more_is_not_run(pretended, compared, capsys):
     study("grid: {arm: {a: {}, b: {}}, seed: [0, 1]}")
     assert ran("arm=b", "seed=0") == 0
-    from lungseg.sweep.ledger import Ledger
-    from lungseg.sweep.record import recorded
+    from lungseg.sweep.state.study_record import recorded
+    from lungseg.sweep.state.trial_queue import Ledger
 
     ledger = Ledger(recorded(Path("studies/mine-full"))[0])
     ledger.fill(["a-seed0", "a-seed1", "b-seed0"], [])
@@ -230,7 +230,7 @@ def test_commands_about_a_study_say_what_they_lack(words, message, capsys):
 
 
 def test_the_command_says_what_it_takes(tmp_path):
-    result = run_program("-m", "lungseg.cli", "sweep", "--help", cwd=tmp_path)
+    result = run_program("-m", "lungseg.cli.main", "sweep", "--help", cwd=tmp_path)
     assert result.returncode == 0
     assert "lungseg sweep STUDY [size=SIZE] [KEY=VALUE ...]" in result.stdout
     assert "lungseg sweep retrain FOLDER [seeds=3]" in result.stdout

@@ -6,7 +6,7 @@ import subprocess
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args, load_sweep_config
 
-from helpers import ROOT
+from tests.helpers import ROOT
 
 SWEEP = ROOT / "sweeps" / "wandb.yaml"
 TINY = {"experiment": "quick", "data.count": 36, "data.pixels": 32, "data.size": 32, "trainer": "cpu"}
@@ -41,7 +41,7 @@ def test_the_agents_command_line_runs_into_the_run_that_it_chose(tmp_path):
 
 
 def test_every_choice_of_the_sweep_composes(tmp_path):
-    from lungseg.config import compose
+    from lungseg.core.config.compose import compose
 
     parameters = yaml.safe_load(SWEEP.read_text())["parameters"]
     for key, given in parameters.items():

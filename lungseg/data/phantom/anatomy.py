@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lungseg.data.phantom.frame import AXIS, Array, Frame, Knots, curve, dome, look_up, step
+from lungseg.data.phantom.geometry import AXIS, Array, Frame, Knots, curve, dome, look_up, step
 from lungseg.data.phantom.lungs import Lung
 from lungseg.data.phantom.patient import Body
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lungseg.data.phantom.frame import AXIS, Array, Frame, curve, dome, step
+from lungseg.data.phantom.geometry import AXIS, Array, Frame, curve, dome, step
 from lungseg.data.phantom.lungs import Lung
 from lungseg.data.phantom.patient import Body
 

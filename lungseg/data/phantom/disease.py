@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungseg.data.phantom.frame import Array, Frame, look_up, step
+from lungseg.data.phantom.geometry import Array, Frame, look_up, step
 from lungseg.data.phantom.lungs import Lung
 
 

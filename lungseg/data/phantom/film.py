@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lungseg.data.phantom.frame import Array, Frame, step
+from lungseg.data.phantom.geometry import Array, Frame, step
 
 GLYPHS = {
     "L": ("10000", "10000", "10000", "10000", "10000", "10000", "11111"),

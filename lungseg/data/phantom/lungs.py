@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungseg.data.phantom.frame import AXIS, Array, Frame, curve, dome, look_up
+from lungseg.data.phantom.geometry import AXIS, Array, Frame, curve, dome, look_up
 from lungseg.data.phantom.patient import Body
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.pairing import existing, pictures, require_images
-from lungseg.data.problems import Problem, patients_not_known, settle
-from lungseg.errors import UserError
+from lungseg.data.sources.issues import Problem, patients_not_known, settle
+from lungseg.data.sources.mask_matching import existing, pictures, require_images
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 

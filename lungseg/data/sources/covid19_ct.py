@@ -8,11 +8,11 @@ it is never used to pair, only told where it is wrong.
 import re
 from pathlib import Path
 
+from lungseg.core.errors import UserError
 from lungseg.data.case import Case, MaskFile
-from lungseg.data.pairing import counted, existing, pictures, require_images, stem, strays
-from lungseg.data.problems import Problem, settle
-from lungseg.data.text_table import read_text_table
-from lungseg.errors import UserError
+from lungseg.data.io.csv_table import read_text_table
+from lungseg.data.sources.issues import Problem, settle
+from lungseg.data.sources.mask_matching import counted, existing, pictures, require_images, stem, strays
 
 PUBLISHED = 20
 MASKS = {"lung": "lung_mask", "infection": "infection_mask"}

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.pairing import counted, existing, pictures, require_images, strays
-from lungseg.data.problems import Problem, patients_not_known, settle
-from lungseg.errors import UserError
+from lungseg.data.sources.issues import Problem, patients_not_known, settle
+from lungseg.data.sources.mask_matching import counted, existing, pictures, require_images, strays
 
 log = logging.getLogger("lungseg")
 

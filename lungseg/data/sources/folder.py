@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lungseg.config import suggestion
+from lungseg.core.config.compose import suggestion
+from lungseg.core.errors import UserError
+from lungseg.core.plural import plural
 from lungseg.data.case import SPLITS, Case
-from lungseg.data.pairing import PASSED_OVER, existing, pictures, require_images, stem, strays
-from lungseg.data.problems import Problem, settle
-from lungseg.data.text_table import FALLBACK, TextTable, read_text_table
-from lungseg.errors import UserError
-from lungseg.plural import plural
+from lungseg.data.io.csv_table import FALLBACK, TextTable, read_text_table
+from lungseg.data.sources.issues import Problem, settle
+from lungseg.data.sources.mask_matching import PASSED_OVER, existing, pictures, require_images, stem, strays
 
 log = logging.getLogger("lungseg")
 

@@ -7,15 +7,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.data.phantom.anatomy import breasts, bubble, soft_tissue
 from lungseg.data.phantom.bones import skeleton
 from lungseg.data.phantom.disease import Opacity, consolidation, ground_glass, healthy
 from lungseg.data.phantom.film import DIFFICULTIES, collimation, devices, expose, mark
-from lungseg.data.phantom.frame import Frame
+from lungseg.data.phantom.geometry import Frame
 from lungseg.data.phantom.lungs import Lung, lungs, vessels
 from lungseg.data.phantom.patient import Body, Pose
-from lungseg.errors import UserError
 
 CLASSES = ("COVID-19", "Non-COVID", "Normal")
 MIX: Mapping[str, float] = {"COVID-19": 0.4, "Non-COVID": 0.3, "Normal": 0.3}

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from lungseg.core.errors import UserError
+from lungseg.core.plural import plural
 from lungseg.data.case import Case, MaskFile
-from lungseg.data.pairing import existing, pictures, require_images, strays
-from lungseg.data.problems import Problem, settle
-from lungseg.errors import UserError
-from lungseg.plural import plural
+from lungseg.data.sources.issues import Problem, settle
+from lungseg.data.sources.mask_matching import existing, pictures, require_images, strays
 
 log = logging.getLogger("lungseg")
 

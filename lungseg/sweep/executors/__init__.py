@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from lungseg.sweep.process import Stop
-from lungseg.sweep.study import Study
+from lungseg.sweep.run.trial_process import Stop
+from lungseg.sweep.spec.study import Study
 
 
 class Executor(Protocol):

@@ -2,10 +2,10 @@
 
 import threading
 
-from lungseg.sweep.process import Stop
-from lungseg.sweep.slots import slots
-from lungseg.sweep.study import Study
-from lungseg.sweep.worker import Worker
+from lungseg.sweep.run.resources import slots
+from lungseg.sweep.run.trial_process import Stop
+from lungseg.sweep.run.worker import Worker
+from lungseg.sweep.spec.study import Study
 
 
 class Local:

@@ -6,11 +6,11 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from lungseg.cores import SHARE
-from lungseg.errors import UserError
-from lungseg.plural import plural
-from lungseg.sweep.joining import Help, Typed, typed_by, work
-from lungseg.sweep.study import Study
+from lungseg.core.cpu_count import SHARE
+from lungseg.core.errors import UserError
+from lungseg.core.plural import plural
+from lungseg.sweep.run.join import Help, Typed, typed_by, work
+from lungseg.sweep.spec.study import Study
 
 log = logging.getLogger("lungseg")
 

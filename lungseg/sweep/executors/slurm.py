@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lungseg.errors import UserError
-from lungseg.sweep.executors.queue import Queue, how_it_ended
-from lungseg.sweep.joining import Help, Typed, typed_by, work
-from lungseg.sweep.process import GRACE, Stop
-from lungseg.sweep.signs import alive
-from lungseg.sweep.study import Study
+from lungseg.core.errors import UserError
+from lungseg.sweep.executors.slurm_queue import Queue, how_it_ended
+from lungseg.sweep.run.join import Help, Typed, typed_by, work
+from lungseg.sweep.run.trial_process import GRACE, Stop
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.state.heartbeat import alive
 
 log = logging.getLogger("lungseg")
 

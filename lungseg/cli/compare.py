@@ -1,0 +1,205 @@
+"""``lungseg compare``: which of several runs is better, and how surely, as tables, figures and a page."""
+
+import logging
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lungseg.comparison.discover import NothingToCompareError, Wanted, gather
+from lungseg.comparison.grouping import group
+from lungseg.comparison.render.figures import draw
+from lungseg.comparison.render.html import page
+from lungseg.comparison.render.search_figures import draw_search
+from lungseg.comparison.render.text_tables import latex, markdown, text
+from lungseg.comparison.render.thumbnails import BUDGET, album
+from lungseg.comparison.report import Report, csv_rows, report
+from lungseg.comparison.search_report import sentence
+from lungseg.comparison.search_results import FILE, Search, read_search
+from lungseg.comparison.subgroups import subgroup_rows
+from lungseg.core.atomic_io import replaced, write_atomically
+from lungseg.core.config.compose import suggestion
+from lungseg.core.errors import UsageError, UserError
+from lungseg.core.security.printable_text import one_line
+from lungseg.core.text_tables import write_table
+from lungseg.metrics.stats.patient_weights import WEIGHTS, Weight
+
+log = logging.getLogger("lungseg")
+
+
+KEYS = ("out", "evaluation", "threshold", "weight", "common", "title", "pictures")
+
+
+def compare_words(words: Sequence[str], wandb: bool = False) -> int:
+    """Of the command line: places, and the keys above; a place that has an equals sign in its name is still a place."""
+    places = [Path(word) for word in words if "=" not in word or Path(word).exists()]
+    values = _values([word for word in words if "=" in word and not Path(word).exists()])
+    if not places:
+        raise UsageError("which runs? give run directories, or folders that hold them: lungseg compare runs")
+    threshold = _one_of(values, "threshold", ("chosen", "tuned"))
+    return compare(
+        places,
+        Path(values.get("out", "comparison")),
+        wanted=Wanted(values.get("evaluation"), threshold == "tuned"),
+        common=_one_of(values, "common", ("false", "true")) == "true",
+        weight="patients" if _one_of(values, "weight", WEIGHTS) == "patients" else "images",
+        title=values.get("title"),
+        pictures=_megabytes(values.get("pictures", str(BUDGET))),
+        wandb=wandb,
+        words=words,
+        search=_search_in(places),
+    )
+
+
+def _search_in(places: Sequence[Path]) -> Path | None:
+    """What a search left directly within a place; a page shows one."""
+    found = list(dict.fromkeys(place / FILE for place in places if (place / FILE).is_file()))
+    if len(found) > 1:
+        log.info("of the searches, the first is shown: %s", found[0])
+    return found[0] if found else None
+
+
+def _values(words: Sequence[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key not in KEYS:
+            what = f"{word}: no such directory, and" if "/" in word else f"{key}:"
+            raise UsageError(f"{what} compare takes {', '.join(f'{n}=' for n in KEYS)}{suggestion(key, list(KEYS))}")
+        if key in values:
+            raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
+        if not value:
+            raise UsageError(f"{key}=: a value is needed, or leave it out")
+        values[key] = value
+    return values
+
+
+def _megabytes(text: str) -> float:
+    try:
+        value = math.inf if text == "all" else float(text)
+    except ValueError:
+        value = -1
+    if not value >= 0:
+        raise UsageError(f"pictures={text}: expected megabytes, for example pictures={BUDGET}, or all")
+    return value
+
+
+def _one_of(values: Mapping[str, str], key: str, known: Sequence[str]) -> str:
+    """The first is the default."""
+    value = values.get(key, known[0])
+    if value not in known:
+        raise UsageError(f"{key}={value}: expected {' or '.join(known)}")
+    return value
+
+
+def compare(
+    places: Sequence[Path],
+    out: Path,
+    *,
+    wanted: Wanted | None = None,
+    common: bool = False,
+    weight: Weight = "images",
+    title: str | None = None,
+    pictures: float = BUDGET,
+    wandb: bool = False,
+    words: Sequence[str] = (),
+    search: Path | None = None,
+) -> int:
+    """Everything is worked out before anything is written; the page comes last.
+
+    ``search``: a ``search.json`` whose section the page gets; with it, runs that cannot be compared leave that alone.
+    """
+    _require_folder(out)
+    command = ["lungseg", "compare", *(words or [*map(str, places), f"out={out}"])]
+    searched = None if search is None else read_search(search)
+    try:
+        groups = group(gather(places, wanted or Wanted()), common)
+    except NothingToCompareError:
+        if search is None:
+            raise
+        log.info("only one run stands for the search, so nothing is compared on the test cases\n")
+        return search_page(search, out, title=title, command=command)
+    reports = [report(one, weight=weight) for one in groups]
+    for one in reports:
+        log.info("%s", text(one))
+    albums = [album(one, pictures / len(reports)) for one in reports]
+    heading = title or _title(reports)
+    whole = page(reports, albums, heading, command, searched)
+    if searched is not None:
+        log.info("")
+        _tell(searched)
+    _write(reports, out, whole, {} if searched is None else draw_search(searched))
+    if wandb:
+        from lungseg.comparison.render.wandb_table import send
+
+        send(reports, out, heading)
+    for name in ("comparison.csv", "subgroups.csv", "comparison.md", "comparison.tex", "figures"):
+        log.info("%-9s %s", name.partition(".")[2] or name, out / name)
+    log.info("\n%-9s %s", "page", out / "comparison.html")
+    return 0
+
+
+def search_page(search: Path, out: Path, *, title: str | None = None, command: Sequence[str] = ()) -> int:
+    """The page and the figures of a search alone, where no two of its trials can be compared as runs."""
+    _require_folder(out)
+    found = read_search(search)
+    heading = title or f"Search: {search.resolve().parent.name}"
+    whole = page([], [], heading, command or ["lungseg", "compare", str(search.parent), f"out={out}"], found)
+    _tell(found)
+    _write_figures(draw_search(found), out)
+    write_atomically(out / "comparison.html", whole)
+    log.info("%-9s %s", "figures", out / "figures")
+    log.info("\n%-9s %s", "page", out / "comparison.html")
+    return 0
+
+
+def _tell(search: Search) -> None:
+    log.info("%s", sentence(search).replace("**", ""))
+    if search.retrain and search.retrained is None:
+        log.info("  %s\n", one_line(search.retrain))
+
+
+def _write(reports: Sequence[Report], out: Path, whole: str, figures: dict[str, bytes]) -> None:
+    texts = {"comparison.md": markdown(reports), "comparison.tex": latex(reports)}
+    for one in reports:
+        for region in one.group.table.regions:
+            figures |= draw(one, region, _stem(one, region))
+    write_table(csv_rows(reports), out / "comparison.csv")
+    write_table(
+        subgroup_rows(reports), out / "subgroups.csv", ("task", "region", "score", "by", "group", "arm", "mean")
+    )
+    for name, content in texts.items():
+        write_atomically(out / name, content)
+    _write_figures(figures, out)
+    write_atomically(out / "comparison.html", whole)
+
+
+def _write_figures(figures: Mapping[str, bytes], out: Path) -> None:
+    for name, drawn in figures.items():
+        with replaced(out / "figures" / name, lasting=False) as partial:
+            partial.write_bytes(drawn)
+
+
+def _require_folder(out: Path) -> None:
+    """Known before minutes are spent."""
+    for path in (out / "figures", out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"out={out}: {path} is a file; expected a folder: move it away, or choose another out=...")
+    there = next(path for path in (out, *out.parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        raise UserError(f"out={out}: {there} cannot be written to; choose another out=...")
+
+
+def _title(reports: Sequence[Report]) -> str:
+    models = sorted({entry.model for one in reports for entry in one.group.entries})
+    tasks = sorted({entry.task for one in reports for entry in one.group.entries})
+    named = " and ".join(models) if len(models) < 3 else f"{len(models)} models"
+    return f"{named}: {' and '.join(tasks)}"
+
+
+def _stem(one: Report, region: str) -> str:
+    """A file name of the group and the region: letters, digits, dots and dashes."""
+    first = one.group.entries[0]
+    parts = [first.task, first.data, one.group.table.summary["split"], *([region] if region != first.task else [])]
+    return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(map(str, parts))).strip("-")

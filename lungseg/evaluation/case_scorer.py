@@ -1,0 +1,126 @@
+"""One case -> all its numbers: overlap, surfaces, lesions, severity, the error of its probabilities."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.core.errors import UserError
+from lungseg.data.case import Case
+from lungseg.data.io.image import Mask, read_mask
+from lungseg.data.io.spacing import PIXELS, Spacing
+from lungseg.evaluation.case_table import SIZES, Judged, count
+from lungseg.metrics.lesions import detection_f1, lesions, severity
+from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
+
+log = logging.getLogger("lungseg")
+
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Distances are in ``unit``: mm where ``spacings`` has every case's pixel size by its id, else px."""
+
+    regions: Sequence[str]
+    unit: str = "px"
+    spacings: Mapping[str, Spacing] = field(default_factory=dict)
+    tolerances: Sequence[float] = (1.0, 2.0, 4.0)
+    _unread: set[str] = field(default_factory=set)  # cases whose lung mask, which no task needs here, is not readable
+
+    def overlap(self, case: Case, prediction: Mask, reference: Mask) -> Judged:
+        """[K, H, W] twice; counts alone."""
+        return Judged(case, count(prediction, reference))
+
+    def whole(self, case: Case, prediction: Mask, reference: Mask, probabilities: NDArray[np.float32]) -> Judged:
+        """[K, H, W] three times; everything."""
+        spacing = self.spacings.get(case.id, PIXELS)
+        further: list[Values] = []
+        for k, region in enumerate(self.regions):
+            values = surfaces(prediction[k], reference[k], spacing, self.tolerances)
+            values["brier"] = brier(probabilities[k], reference[k])
+            if region == "infection":
+                values |= lesion_values(prediction[k], reference[k])
+                values |= self._severity(case, prediction, reference)
+            further.append(values)
+        return Judged(case, count(prediction, reference), further)
+
+    def _severity(self, case: Case, prediction: Mask, reference: Mask) -> Values:
+        """Within the lungs that were predicted, where the net predicts them, else within the annotated ones."""
+        k = list(self.regions).index("infection")
+        if "lung" in self.regions:
+            lung = list(self.regions).index("lung")
+            return severities(prediction[k], reference[k], reference[lung], prediction[lung])
+        lungs = self._lungs(case, reference.shape[1:])
+        if lungs is None:
+            return dict.fromkeys(("severity_reference", "severity_predicted"), math.nan)
+        return severities(prediction[k], reference[k], lungs, lungs)
+
+    def _lungs(self, case: Case, shape: tuple[int, ...]) -> Mask | None:
+        """The annotated ones; a mask that the task itself does not need stops nothing."""
+        if "lung" not in case.masks:
+            return None
+        try:
+            return read_mask(case.masks["lung"], case.image, shape)
+        except UserError as error:
+            if not self._unread:
+                log.info("the infected share of the lungs is not measured where their mask is not readable: %s", error)
+            self._unread.add(case.id)
+            return None
+
+
+def surfaces(prediction: Mask, reference: Mask, spacing: Spacing, tolerances: Sequence[float]) -> Values:
+    """``hd95``, ``assd``, ``nsd_<tolerance>`` of [H, W]; NaN where the reference is empty.
+
+    Where nothing was predicted, the distances are the image's diagonal: the worst that could be, so that a case that
+    was missed does not drop out of the mean.
+    """
+    names = ["hd95", "assd", *(nsd_name(tolerance) for tolerance in tolerances)]
+    if not reference.any():
+        return dict.fromkeys(names, math.nan)
+    found = surface_distances(prediction, reference, spacing)
+    diagonal = math.hypot(*(side * size for side, size in zip(reference.shape, spacing, strict=True)))
+    values = [min(hd95(found), diagonal), min(assd(found), diagonal)]
+    values += [nsd(found, tolerance) for tolerance in tolerances]
+    return dict(zip(names, values, strict=True))
+
+
+def nsd_name(tolerance: float) -> str:
+    return f"nsd_{tolerance:g}"
+
+
+def lesion_values(prediction: Mask, reference: Mask) -> Values:
+    """How many there are, were found, and were predicted, and the first two by size as a share of the image.
+
+    ``lesion_f1`` is NaN where there is none.
+    """
+    found = lesions(prediction, reference)
+    values: Values = {
+        "lesions": found.reference,
+        "lesions_predicted": found.predicted,
+        "lesions_found": found.matched,
+        "lesion_f1": detection_f1(found),
+    }
+    share = found.sizes / reference.size
+    for name, (least, most) in SIZES.items():
+        these = (share >= least) & (share < most)
+        values |= {f"lesions_{name}": int(these.sum()), f"lesions_found_{name}": int(found.found[these].sum())}
+    return values
+
+
+def severities(prediction: Mask, reference: Mask, lungs: Mask, predicted_lungs: Mask) -> Values:
+    """The infected share of the lungs, in the reference and as predicted; NaN where there are no lungs.
+
+    Lungs that are there and were not found at all have no infection that was found.
+    """
+    truth, told = severity(reference, lungs), severity(prediction, predicted_lungs)
+    unseen = not math.isnan(truth) and math.isnan(told)
+    return {"severity_reference": truth, "severity_predicted": 0.0 if unseen else told}
+
+
+def brier(probabilities: NDArray[np.float32], reference: Mask) -> float:
+    """The mean squared error of [H, W] probabilities: 0 is perfect, 0.25 is a coin."""
+    return float(np.mean((probabilities.astype(np.float64) - reference) ** 2))

@@ -1,0 +1,80 @@
+"""Which cases a run is judged on: its own test or validation, or others that it was not trained on."""
+
+import logging
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from lungseg.core.errors import UserError
+from lungseg.core.manifest import data_fingerprint
+from lungseg.core.plural import plural
+from lungseg.core.run_directory import Run
+from lungseg.core.security.saved_config import tell_paths
+from lungseg.data.build import LOADING, PREPROCESSING, SPLITTING, build_cases
+from lungseg.data.case import Case, checksum, fingerprint
+from lungseg.data.splits import load_splits, require_regions, seen_ids, seen_images
+
+log = logging.getLogger("lungseg")
+
+KEPT = (*PREPROCESSING, *SPLITTING, *LOADING)  # what is the run's own, whatever data it is judged on
+
+
+@dataclass(frozen=True)
+class Selection:
+    """``name`` tells this data apart from every other that the run may be judged on."""
+
+    cases: list[Case]
+    split: str
+    name: str
+    val: list[Case]  # of the run's own data, to choose thresholds by; empty where other data is judged
+
+    @property
+    def is_val(self) -> bool:
+        """The run's own validation is judged: what was chosen by it flatters."""
+        return self.split == "val" and bool(self.val)
+
+
+def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
+    """By ``options.split`` and ``options.data``; sets ``cfg.data`` to the data that is judged."""
+    split = options.split
+    if split not in (None, "test", "val", "all"):
+        why = "a score on training images says nothing of new patients; " if split == "train" else ""
+        raise UserError(f"split={split}: {why}expected test, val or all")
+    if options.data is not None:
+        kept = {key: cfg.data[key] for key in KEPT if key in cfg.data}
+        base = {} if "_target_" in options.data else dict(cfg.data)
+        given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
+        cfg.data = OmegaConf.create({**base, **given, **kept})
+    if options.data is None or "root" not in options.data:
+        tell_paths(cfg, ["data.root"], run.config_file)
+    cases = build_cases(cfg.data)
+    found = fingerprint(cases)
+    if found == data_fingerprint(run.manifest(), run.manifest_file):
+        if split == "all":
+            raise UserError("split=all: this is the data that the run was trained on; expected test or val")
+        split = split or "test"
+        splits = load_splits(cases, run.splits_file)
+        chosen, name, val = splits[split], cfg.data.name, splits["val"]
+    else:
+        chosen = _unseen(run, [case for case in cases if split in (None, "all") or case.split == split])
+        if not chosen:
+            raise UserError(f"data={cfg.data.name}: no case to judge with split={split}; use split=all or other data")
+        split, name, val = split or "all", f"{cfg.data.name}-{found[:6]}", []
+    require_regions({split: chosen}, cfg.task.regions)
+    return Selection(chosen, split, f"{name}-{split}", val)
+
+
+def _unseen(run: Run, cases: list[Case]) -> list[Case]:
+    """Without the images that the run was trained or selected on; those that may be such are told."""
+    seen, names = seen_images(run.splits_file), seen_ids(run.splits_file)
+    unseen = [case for case in cases if checksum(case.image) not in seen]
+    if len(unseen) < len(cases):
+        left_out = len(cases) - len(unseen)
+        log.info("%d of %s left out: the run was trained on these images", left_out, plural(len(cases), "case"))
+    if alike := sum(case.id in names for case in unseen):
+        log.info(
+            "%d of these cases have the name of a training case but other bytes: if they are the same films saved "
+            "anew, this is no external validation (lungseg data audit finds such copies)",
+            alike,
+        )
+    return unseen

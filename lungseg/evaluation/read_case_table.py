@@ -1,0 +1,195 @@
+"""A table of cases read back: numbers by region and metric, checked against the summary beside it."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungseg.core.errors import UserError
+from lungseg.core.plural import plural
+from lungseg.core.security.safe_json import read_plain_file
+from lungseg.core.shell_commands import evaluate_command
+from lungseg.core.text_tables import read_table
+from lungseg.evaluation.summary import read_summary
+from lungseg.metrics.stats.patient_weights import Weight, weighted_mean
+
+NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
+NEEDED = ("dice", "reference_area", "predicted_area")
+SAID = {"false_alarm": "false_alarm_rate"}  # what a summary calls the mean of a column, where it is not its name
+LARGEST = 2**28  # bytes of a table
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CaseTable:
+    """N cases: who they are, and ``numbers``, region/metric -> [N], NaN where undefined."""
+
+    path: Path
+    id: list[str]
+    patient: list[str]
+    label: list[str]
+    domain: list[str]
+    image: list[str]
+    numbers: dict[str, Column]
+    summary: Mapping[str, Any]
+
+    @property
+    def regions(self) -> list[str]:
+        return list(self.summary["regions"])
+
+    def only(self, rows: Sequence[int]) -> "CaseTable":
+        """These rows, in this order."""
+
+        def some(values: list[str]) -> list[str]:
+            return [values[row] for row in rows]
+
+        numbers = {name: values[list(rows)] for name, values in self.numbers.items()}
+        return replace(
+            self,
+            id=some(self.id),
+            patient=some(self.patient),
+            label=some(self.label),
+            domain=some(self.domain),
+            image=some(self.image),
+            numbers=numbers,
+        )
+
+
+def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
+    """``folder`` is one judgement's; ``tuned``: at the thresholds that the validation cases chose."""
+    summary = read_summary(folder / "summary.json")
+    path = folder / ("cases-tuned.csv" if tuned else "cases.csv")
+    rows = _rows(path, summary)
+    numbers = {}
+    for region in summary["regions"]:
+        found = {name.removeprefix(f"{region}_"): name for name in rows[0] if name.startswith(f"{region}_")}
+        for metric, name in found.items():
+            numbers[f"{region}/{metric}"] = _numbers(path, rows, name)
+        for metric in NEEDED:
+            if metric not in found:
+                raise UserError(f"{path}: has no column {region}_{metric}; {_again(folder)}")
+        numbers |= _derived(region, numbers, _numbers(path, rows, "image_area"))
+        _require_possible(path, region, numbers)
+    names = {ours: [row.get(theirs) or "" for row in rows] for ours, theirs in NAMES.items()}
+    table = CaseTable(path, numbers=numbers, summary=summary, **names)
+    _require_agreement(table, "tuned" if tuned else "model")
+    return table
+
+
+def weight_of(summary: Mapping[str, Any]) -> Weight:
+    """Tells whose means a summary holds; one of an earlier version does not say so, and has those over images."""
+    weight: Weight = summary.get("weight", "images")
+    return weight
+
+
+def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    try:
+        text = read_plain_file(path, LARGEST).decode()
+        rows = read_table(io.StringIO(text, newline=""))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
+    if not rows or any(name not in rows[0] for name in ("id", "patient", "class", "image", "image_area")):
+        raise UserError(f"{path}: is no table of cases; {_again(path.parent)}")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values() or not row["id"] or not row["patient"]:  # None: too many, too few
+            raise UserError(f"{path}: line {number} does not fit its header; {_again(path.parent)}")
+    ids = [row["id"] for row in rows]
+    if len(set(ids)) < len(ids):
+        twice = next(id for id in ids if ids.count(id) > 1)
+        raise UserError(f"{path}: names the case {twice!r} twice; {_again(path.parent)}")
+    if len(rows) != summary["cases"]:
+        raise UserError(
+            f"{path}: has {plural(len(rows), 'case')}, its summary.json {summary['cases']}; {_again(path.parent)}"
+        )
+    return rows
+
+
+def _numbers(path: Path, rows: Sequence[Mapping[str, str]], name: str) -> Column:
+    texts = [row.get(name) or "nan" for row in rows]
+    try:
+        values = np.array([float(text) for text in texts])
+    except ValueError:
+        values = np.array([math.inf])
+    if np.isinf(values).any():
+        number, text = next((n, text) for n, text in enumerate(texts, start=2) if not _finite(text))
+        raise UserError(f"{path}: line {number} has {name}={text!r}; expected a number or nothing")
+    return values
+
+
+def _finite(text: str) -> bool:
+    try:
+        return not math.isinf(float(text))
+    except ValueError:
+        return False
+
+
+def _derived(region: str, numbers: Mapping[str, Column], pixels: Column) -> dict[str, Column]:
+    """What is about cases without the region, and the error of the severity."""
+    empty = numbers[f"{region}/reference_area"] == 0
+    found = numbers[f"{region}/predicted_area"]
+    derived = {
+        f"{region}/false_alarm": np.where(empty, found > 0, math.nan),
+        f"{region}/false_alarm_area": np.where(empty, found / np.maximum(pixels, 1), math.nan),
+        f"{region}/reference_share": numbers[f"{region}/reference_area"] / np.maximum(pixels, 1),
+    }
+    if f"{region}/severity_reference" in numbers:
+        error = np.abs(numbers[f"{region}/severity_predicted"] - numbers[f"{region}/severity_reference"])
+        derived[f"{region}/severity_error"] = error
+    return derived
+
+
+def _require_possible(path: Path, region: str, numbers: Mapping[str, Column]) -> None:
+    """A Dice is there where the region is, and no more than its areas allow."""
+    dice, there, found = (numbers[f"{region}/{name}"] for name in NEEDED)
+    most = 2 * np.minimum(there, found) / np.maximum(there + found, 1)
+    wrong = ~((there >= 0) & (found >= 0) & (np.isnan(dice) == (there == 0)))  # an area that is missing too
+    wrong |= (dice < 0) | (dice > most + 1e-6)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise UserError(
+            f"{path}: line {row + 2} has {region}_dice={dice[row]:g} with areas of {there[row]:g} and {found[row]:g} "
+            f"pixels, which cannot be; {_again(path.parent)}"
+        )
+
+
+def _require_agreement(table: CaseTable, which: str) -> None:
+    """A table that was edited by hand no longer has its summary's means; its numbers are rounded to 6 digits."""
+    for region in table.regions:
+        said = (table.summary["results"].get(which) or {}).get(region) or {}
+        columns = {name.partition("/")[2]: values for name, values in table.numbers.items()
+                   if name.startswith(f"{region}/")}  # fmt: skip
+        for metric, values in columns.items():
+            name = SAID.get(metric, metric)
+            if name not in said and metric != "dice":
+                continue
+            mean = (
+                weighted_mean(values, table.patient, weight_of(table.summary)) if not np.isnan(values).all() else None
+            )
+            if isinstance(said.get(name), int):  # lesions are counted, over all cases
+                mean = float(np.nansum(values))
+            if not _agree(mean, said.get(name)):
+                raise UserError(
+                    f"{table.path}: its {region}_{name} is {_told(mean)} over its cases, summary.json says "
+                    f"{_told(said.get(name))}: one of the two was changed; {_again(table.path.parent)}"
+                )
+
+
+def _agree(mean: float | None, said: object) -> bool:
+    if mean is None or not isinstance(said, int | float):
+        return mean is None and said is None
+    return abs(mean - said) <= 2e-6 * max(1, abs(mean))
+
+
+def _told(mean: object) -> str:
+    return f"{mean:.6g}" if isinstance(mean, int | float) else "unknown" if mean is None else repr(mean)
+
+
+def _again(folder: Path) -> str:
+    return f"judge the run again: {evaluate_command(folder.parent.parent)}"

@@ -1,0 +1,209 @@
+"""A worker: slots that each take a trial from the study, run its parts one after another, and say how it ended."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from lungseg.core.errors import UserError
+from lungseg.sweep.run.exit_status import MEMORY, full, how_it_ended, shrunk_words, smaller, values_of
+from lungseg.sweep.run.resources import Environment
+from lungseg.sweep.run.trial_logs import last_lines, log_of
+from lungseg.sweep.run.trial_process import Stop, finished, held, run_process, words_now
+from lungseg.sweep.search.reporter import REPORT
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.spec.trial import Trial
+from lungseg.sweep.state.heartbeat import Sign
+from lungseg.sweep.state.recovery import Said, rescue, silent
+from lungseg.sweep.state.storage import PATIENCE
+from lungseg.sweep.state.study_record import asked_to_stop
+from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_row import Row
+
+log = logging.getLogger("lungseg")
+
+PAUSE = 2.0  # seconds between two looks for work
+CHECKED = 5.0  # and at least between two at the trials that run; the leader looks more often
+
+
+class Worker:
+    """Of ``study``, with one thread for each slot. ``most``: end after so many trials; None: when all is done."""
+
+    def __init__(
+        self,
+        study: Study,
+        slots: list[Environment],
+        stop: Stop,
+        said: Said = silent,
+        kind: str = "local",
+        most: int | None = None,
+    ) -> None:
+        self.study, self.slots, self.stop, self.said, self.most = study, slots, stop, said, most
+        about = {"slots": len(slots), "executor": kind}
+        self.sign = Sign(study.folder, study.settings.heartbeat, about)
+        self.ledger = Ledger(study, self.sign.name)
+        self._asked = -1.0
+        self.error: BaseException | None = None
+        self._taken, self._looked, self._open, self._lock = 0, 0.0, len(slots), threading.Lock()
+
+    def run(self) -> None:
+        """Until all is done, ``most`` were taken or ``stop`` says so. What a slot did not foresee ends all."""
+        try:
+            self._run()
+        except OSError as error:  # what it had begun waits again, once somebody looks after it
+            place = error.filename or self.study.folder
+            raise UserError(f"{place}: {error.strerror or error}; mend that, then go on by the same command") from None
+
+    def _run(self) -> None:
+        self._obey()  # it may have come after somebody asked
+        self.sign.start()
+        threads = [threading.Thread(target=self._slot, args=(place,)) for place in self.slots]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():  # so that signals get through
+                    thread.join(0.2)
+                    self._obey()
+        finally:
+            self.sign.stop()
+        if self.error:
+            raise self.error
+
+    def _obey(self) -> None:
+        """What somebody asked of all workers."""
+        if time.monotonic() - self._asked < 1:
+            return
+        self._asked = time.monotonic()
+        if level := asked_to_stop(self.study.folder):
+            self.stop.at_least(level)
+
+    def _slot(self, environment: Environment) -> None:
+        try:
+            while not self.stop.soon.is_set() and (self.most is None or self._taken < self.most):
+                self._wait_for_room()
+                row = self._claim()
+                if row is not None:
+                    self._work(row, environment)
+                elif self.ledger.over():
+                    return
+                else:
+                    self._look_after()
+                    self.stop.soon.wait(PAUSE)
+        except BaseException as error:
+            self.error = self.error or error
+            self.stop.at_least("now")
+        finally:
+            with self._lock:
+                self._open -= 1
+                if not self._open:
+                    self.stop.idle.set()
+
+    def _wait_for_room(self) -> None:
+        """On the disk of the study, as for a storage that is away: else one trial after another would fail."""
+        deadline, told = time.monotonic() + PATIENCE, False
+        while full(self.study.folder) and not self.stop.soon.is_set():
+            if time.monotonic() > deadline:
+                raise UserError(f"{self.study.folder}: the disk is full; free space, then go on by the same command")
+            if not told:
+                log.info("%s: the disk is full; nothing new is started before there is space", self.study.folder)
+                told = True
+            self.stop.soon.wait(PAUSE)
+
+    def _claim(self) -> Row | None:
+        with self._lock:
+            row = self.ledger.claim(self.sign.name)
+            self._taken += row is not None
+            return row
+
+    def _work(self, row: Row, environment: Environment) -> None:
+        trial = self.study.trial(row.name, self.ledger.words(row))
+        self.said("began", row, "")
+        values = []
+        for number, part in enumerate(trial.parts):
+            if not finished(part.run_dir):
+                how, reason = self._part(row, trial, number, environment)
+                if how != "finished":
+                    self._ended_early(row, trial, how, reason)
+                    return
+            try:
+                values.append(values_of(part.run_dir, self.study.objectives))
+            except UserError as error:
+                self._end(row, "failed", None, str(error))
+                return
+        means = [sum(each) / len(each) for each in zip(*values, strict=True)]
+        self._end(row, "finished", means, "")
+
+    def _part(self, row: Row, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
+        """Run it, unless that is done already; ``how_it_ended``."""
+        part, folder = trial.parts[number], self.study.folder
+        shrunk = shrunk_words(self.ledger.noted(row))
+        path = log_of(folder, part)
+        start = path.stat().st_size if path.exists() else 0
+        with held(folder, part.name, self.stop) as lock:
+            if lock is None:
+                return "stopped", f"{part.run_dir}: a process from before is still at work there"
+            if finished(part.run_dir):
+                return "finished", ""
+            words = words_now(part, shrunk)
+            told = {**environment, **self._told(row, number)}
+            code = run_process(words, path, told, lock, self.stop, self._tick)
+        if code == 0 and not finished(part.run_dir):
+            code = 1
+        return how_it_ended(code, last_lines(path, start), folder)
+
+    def _told(self, row: Row, number: int) -> Mapping[str, str]:
+        """What a run needs to report, and its dashboard's group."""
+        group = {"WANDB_RUN_GROUP": self.study.folder.name}
+        if self.study.settings.pruner == "none":
+            return group
+        (objective,) = self.study.objectives
+        about = {
+            "storage": self.study.settings.storage, "study": self.study.id, "folder": str(self.study.folder),
+            "trial": row.trial_id, "pruner": self.study.settings.pruner, "monitor": objective.name, "part": number,
+        }  # fmt: skip
+        return {**group, REPORT: json.dumps(about)}
+
+    def _tick(self) -> None:
+        if self.sign.lost.is_set():
+            log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.sign.path)
+            self.stop.at_least("kill")
+
+    def _ended_early(self, row: Row, trial: Trial, how: str, reason: str) -> None:
+        again = row.attempt < self.study.settings.retries
+        asked = self.stop.kill if how == "killed" else self.stop.now
+        if how in ("stopped", "killed") and asked.is_set():
+            self._give_back(row, "stopped", row.attempt)
+        elif how in ("stopped", "killed") and again:
+            self._give_back(row, reason, row.attempt + 1)
+        elif how == "memory" and (less := self._less(row, trial)):
+            self._give_back(row, f"{MEMORY}: again with {' '.join(f'{k}={v}' for k, v in less.items())}", row.attempt,
+                            shrunk=less)  # fmt: skip
+        elif how == "pruned":
+            self._end(row, "pruned", None, "")
+        else:
+            tried = f" ({row.attempt + 1} times)" if how in ("stopped", "killed") and row.attempt else ""
+            self._end(row, "no weights" if how == "no weights" else "failed", None, reason + tried)
+
+    def _less(self, row: Row, trial: Trial) -> Mapping[str, str] | None:
+        """What a smaller batch sets, where that is allowed and was not tried yet."""
+        runs = [part.run_dir for part in trial.parts if not finished(part.run_dir)]
+        return smaller(runs[0], self.ledger.noted(row)) if self.study.settings.shrink and runs else None
+
+    def _end(self, row: Row, state: str, values: list[float] | None, reason: str) -> None:
+        if self.ledger.end(row, state, values, reason):
+            self.said(state, row, reason)
+
+    def _give_back(self, row: Row, why: str, attempt: int, **attrs: Any) -> None:
+        if self.ledger.give_back(row, why, attempt, **attrs):
+            self.said("given back", row, why)
+
+    def _look_after(self) -> None:
+        """Trials of workers that are dead wait again."""
+        with self._lock:
+            if time.monotonic() - self._looked < max(CHECKED, self.study.settings.heartbeat / 4):
+                return
+            self._looked = time.monotonic()
+        rescue(self.ledger, self.sign, self.said)

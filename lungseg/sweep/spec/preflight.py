@@ -1,0 +1,132 @@
+"""Whether trials can be: that they compose, that their data and executor are there. Before anything is written."""
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lungseg.core.config.compose import compose, plain, suggestion
+from lungseg.core.config.usage_errors import explain
+from lungseg.core.config.validation import require_values
+from lungseg.core.errors import UsageError, UserError
+from lungseg.core.run_directory import open_run
+from lungseg.core.shell_commands import shell_command
+from lungseg.data.build import LOADING, PREPROCESSING, build_cases, build_splits
+from lungseg.models.hub import locate
+from lungseg.sweep.spec.settings import SMALLER, Objective
+from lungseg.sweep.spec.trial import Trial
+
+log = logging.getLogger("lungseg")
+
+NEEDS = {"slurm": "submitit", "ray": "ray"}
+
+
+def require_executor(kind: str) -> None:
+    """What it needs is looked for and not imported."""
+    module = NEEDS.get(kind)
+    if module is not None and find_spec(module) is None:
+        raise UserError(f"executor={kind}: needs {module}; install it: uv pip install 'lungseg[{kind}]'")
+    if kind == "slurm" and shutil.which("sbatch") is None:
+        raise UserError("executor=slurm: there is no sbatch here; run it where SLURM's commands are")
+
+
+class Checker:
+    """Of the trials of one study; each data set is looked at once."""
+
+    def __init__(self, file: Path, size: str, executor: str) -> None:
+        self.file, self.size, self.executor = file, size, executor
+        self._seen: set[str] = set()
+
+    def encoder_of(self, trial: Trial, objectives: Sequence[Objective] = ()) -> str | None:
+        """The encoder whose published weights the trial starts from, None where it needs none.
+
+        What does not compose, or can never be trained with, is refused with the trial's name and the key; so is an
+        objective that nothing measures.
+        """
+        GlobalHydra.instance().clear()
+        words = trial.parts[0].words
+        try:
+            config = compose(words)
+            missing = sorted(OmegaConf.missing_keys(config))
+        except (HydraException, OmegaConfBaseException) as error:
+            said = explain(error, "train", words).replace("add -m to run a grid of them", "make them an axis of grid")
+            raise UsageError(f"{self.file}: trial {trial.name}: {said}") from None
+        except UsageError as error:
+            raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
+        for key in missing:
+            raise UsageError(_needed(key, config, self.file, self.size))
+        for one in objectives:
+            _require_measured(one.name, list(config.task.regions))
+        try:
+            self._require_trainable(config)
+            weights = config.model.get("weights")
+            if weights is not None and not _is_of_a_step(weights, trial):
+                locate(weights)
+            if config.data.get("crop") is not None and not _is_of_a_step(config.data.crop, trial):
+                self._require_run("data.crop", config.data.crop)
+        except UsageError as error:
+            raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
+        except UserError as error:
+            raise UserError(f"{self.file}: trial {trial.name}: {error}") from None
+        return config.model.get("encoder") if config.pretrained and weights is None else None
+
+    def _require_run(self, key: str, path: str) -> None:
+        """Looks for a run directory here; where trials run on other machines those alone may see it."""
+        if self.executor == "local" or Path(path).exists():
+            open_run(path, key)
+
+    def _require_trainable(self, config: DictConfig) -> None:
+        """As far as that is known without a net and without reading an image."""
+        content = require_values(plain(config))
+        config = OmegaConf.create(content)
+        data = {key: value for key, value in content["data"].items() if key not in (*PREPROCESSING, *LOADING)}
+        name = json.dumps(data, sort_keys=True, default=str)
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        root = data.get("root")
+        if self.executor != "local" and root is not None and not Path(str(root)).exists():
+            log.info("data.root=%s: there is no such folder here; all is well if the machines of %s see it", root,
+                     self.executor)  # fmt: skip
+        else:
+            splitting = OmegaConf.merge(config.data, {"drop_leaks": False})  # which reads every image
+            assert isinstance(splitting, DictConfig)
+            build_splits(build_cases(config.data), splitting)
+
+
+def _is_of_a_step(path: str, trial: Trial) -> bool:
+    """Tells the run directory of a step before, which may not be there yet."""
+    return any(Path(path) == part.run_dir.parent / need for part in trial.parts for need in trial.needs)
+
+
+def _require_measured(name: str, regions: list[str]) -> None:
+    if name in ("val/dice", *SMALLER):
+        return
+    from lungseg.metrics.overlap import CaseOverlap  # takes seconds to import
+
+    known = [f"val/{one}" for one in CaseOverlap(regions).names()]
+    if name not in known:
+        listed = ", ".join([*known, *SMALLER[:2]])
+        raise UserError(
+            f"objective={name}: nothing of that name is measured{suggestion(name, known)}; there are {listed}"
+        )
+
+
+def _needed(key: str, config: DictConfig, file: Path, size: str) -> str:
+    """What to say of a key that has no value; of the data's place, how to come by the data or do without."""
+    if key != "data.root":
+        return f"{key}: a value is needed; add {key}=..."
+    name = config.data.name
+    command = shell_command("lungseg", "sweep", file, plain={"size": "small"})
+    small = "" if size == "small" else f"; or try the study on built-in data: {command}"
+    return (
+        f"data.root: a value is needed, the folder of {name}; add data.root=FOLDER "
+        f"(how to get it: lungseg data get {name} into=FOLDER){small}"
+    )

@@ -1,0 +1,199 @@
+"""What a run shows and writes while it trains: overlays, curves, progress, speed."""
+
+import math
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+from pytorch_lightning.callbacks import Callback
+
+from lungseg.core import log_output
+from lungseg.core.atomic_io import replaced
+from lungseg.core.run_directory import Run
+from lungseg.data.dataset import CaseDataset
+from lungseg.data.visualize.overlay import Overlay, draw_sheet
+from lungseg.evaluation.case_table import count
+from lungseg.metrics import overlap
+from lungseg.training.loggers.build import log_overlays
+from lungseg.training.loggers.metrics_csv import MetricsFile
+
+REDRAWN = 10.0  # seconds between two pictures of the curves
+
+
+class Overlays(Callback):
+    """After each validation, the same few validation cases: ``overlays/epoch-001.png``, and to the loggers."""
+
+    def __init__(self, run: Run, dataset: CaseDataset, number: int = 4) -> None:
+        self.run, self.dataset = run, dataset
+        self.indices = _spread(dataset, number)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        overlays = self._predict(pl_module)
+        epoch = trainer.current_epoch
+        sheet = draw_sheet(overlays, f"validation, epoch {epoch + 1}")
+        with replaced(self.run.overlays / f"epoch-{epoch + 1:03d}.png", lasting=False) as partial:
+            Image.fromarray(sheet).save(partial)
+        log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, epoch)
+
+    @torch.no_grad()
+    def _predict(self, module: pl.LightningModule) -> list[Overlay]:
+        samples = [self.dataset[0, index] for index in self.indices]
+        images = torch.stack([sample["image"] for sample in samples]).to(module.device)
+        predictions = (module(images) > 0.5).cpu().numpy()
+        overlays = []
+        for index, sample, prediction in zip(self.indices, samples, predictions, strict=True):
+            case, reference = self.dataset.cases[index], sample["mask"].numpy() > 0.5
+            values = overlap.dice(count(prediction, reference))
+            dice = {region: float(value) for region, value in zip(self.dataset.regions, values, strict=True)}
+            overlays.append(Overlay(case.id, case.label, self.dataset.shown(index), reference, prediction, dice))
+        return overlays
+
+
+def _spread(dataset: CaseDataset, number: int) -> list[int]:
+    """Cases of every class in turn, always the same ones."""
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for index, case in enumerate(dataset.cases):
+        by_label[case.label].append(index)
+    queues = [by_label[label] for label in sorted(by_label)]
+    turns = [queue[turn] for turn in range(number) for queue in queues if turn < len(queue)]
+    return turns[:number]
+
+
+class EpochLoss(Callback):
+    """``train/loss_epoch``: the mean over all of an epoch's images, those before an interruption too."""
+
+    def __init__(self) -> None:
+        self.total = torch.zeros(2, dtype=torch.float64)  # loss times images, images
+
+    def state_dict(self) -> dict[str, Any]:
+        """Of all ranks: each makes the checkpoint, though one writes it."""
+        total = self.total.clone()
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(total)
+        return {"total": total.tolist()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        total = [float(value) for value in state_dict["total"]]
+        if len(total) != 2:
+            raise ValueError(f"EpochLoss: {len(total)} totals, expected 2")
+        self.total = torch.tensor(total if log_output.rank() == 0 else [0.0, 0.0], dtype=torch.float64)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.total = torch.zeros(2, dtype=torch.float64)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss = outputs["loss"] * trainer.accumulate_grad_batches  # which Lightning has divided by it
+        number = torch.full_like(loss, len(batch["image"]))
+        self.total = self.total.to(loss.device) + torch.stack([loss * number, number]).double()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        total = trainer.strategy.reduce(self.total.to(pl_module.device), reduce_op="sum")
+        pl_module.log("train/loss_epoch", (total[0] / total[1]).float())
+
+
+class Curves(Callback):
+    """``curves.png``: loss and Dice against epoch, redrawn every ten seconds: it may take longer than a short epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.path, self.drawn = run.path / "curves.png", -math.inf
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if time.monotonic() - self.drawn > REDRAWN:
+            self._draw(trainer)
+            self.drawn = time.monotonic()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._draw(trainer)  # with the last epoch's training loss, which is logged after the hook above
+
+    def _draw(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsFile) and trainer.is_global_zero:
+                draw_curves(logger.rows, self.path)
+
+
+def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
+    """From the rows of metrics.csv; nothing is drawn while none is of a whole epoch."""
+    series: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in rows:
+        for name, value in row.items():
+            if value != "" and name not in ("epoch", "step"):
+                series[name][int(row["epoch"])] = float(value)
+    losses = [name for name in ("train/loss_epoch", "val/loss") if name in series]
+    scores = sorted(name for name in series if name.startswith("val/") and name.endswith("/dice"))
+    scores = [name for name in scores if name != "val/dice"] or scores
+    if not losses and not scores:
+        return
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for place, names, title in ((121, losses, "loss"), (122, scores, "validation Dice, mean over cases")):
+        axis = figure.add_subplot(place)
+        for name, style in zip(names, ("-", "--", "-.", ":") * 4, strict=False):
+            epochs, values = zip(*sorted(series[name].items()), strict=True)
+            axis.plot(epochs, values, style, marker="o", markersize=3, label=name.removesuffix("_epoch"))
+        axis.set(title=title, xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+        if names:
+            axis.legend(frameon=False, loc="best" if title == "loss" else "lower right")
+        if title != "loss":
+            axis.set_ylim(0, 1)
+    with replaced(picture, lasting=False) as partial:
+        figure.savefig(partial, dpi=110)
+
+
+class Throughput(Callback):
+    """Images per second of training alone, wall time and peak memory, for the manifest."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.images, self.seconds, self._started = 0, 0.0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"images": self.images, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.images, self.seconds = int(state_dict["images"]), float(state_dict["seconds"])
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.monotonic()
+        self.images += len(batch["image"]) * trainer.world_size
+        self.seconds += now - (self._started or now)
+        self._started = now
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.run.update_manifest(
+                epochs=trainer.current_epoch + 1,
+                training_seconds=round(self.seconds, 1),
+                images_per_second=round(self.images / max(self.seconds, 1e-9), 1),
+                peak_memory_mib=_peak_memory(),
+            )
+
+
+def _peak_memory() -> dict[str, float]:
+    """MiB of the process, and of the GPU where there is one."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = {"process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)}
+    if torch.cuda.is_available():
+        peak["gpu"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return peak

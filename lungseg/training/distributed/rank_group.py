@@ -1,0 +1,77 @@
+"""Rank zero's part in bringing the others to work and home again."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple
+
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from omegaconf import DictConfig
+
+from lungseg.core import rank_environment
+from lungseg.core.errors import UserError
+from lungseg.core.rank_environment import Place
+from lungseg.core.run_directory import Run
+from lungseg.core.signals import Interrupted
+from lungseg.data.preprocessing import Box
+from lungseg.tasks.build import plain
+from lungseg.training import trainer
+from lungseg.training.distributed.coordinator import Leader
+from lungseg.training.distributed.local_ranks import Processes
+from lungseg.training.fit import Ranks
+
+log = logging.getLogger("lungseg")
+
+
+class Team:
+    """All ranks of a run; one alone needs nothing of this."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.leader = Leader(place) if place.ranks > 1 else None
+        self.processes: Processes | None = None
+        self.ranks = Ranks(place, self.leader, find_free_network_port() if self.leader else 0)
+
+    def begin(
+        self, cfg: DictConfig, run: Run, going_on: bool, *, fingerprint: str, boxes: Mapping[str, Box] | None
+    ) -> None:
+        """The others do what ``cfg`` says from here on; those of one machine are started first."""
+        if self.leader is None:
+            return
+        self.leader.at_last = lambda said: run.update_manifest(status="failed", reason=said)
+        if not self.place.by:
+            self.processes = Processes(self.leader)
+        self.leader.begin(
+            cfg.trainer.get("rank_timeout_minutes", trainer.MINUTES),
+            config=plain(cfg),
+            run=str(run.path),
+            fingerprint=fingerprint,
+            boxes={id: astuple(box) for id, box in boxes.items()} if boxes else None,
+            going_on=going_on,
+            port=self.ranks.port,
+        )
+
+    def end(self, code: int) -> None:
+        """Every rank leaves with ``code``."""
+        if self.leader is not None:
+            self.leader.end(code)
+        if self.processes is not None:
+            self.processes.stop()
+
+
+@contextlib.contextmanager
+def team_of(cfg: DictConfig) -> Iterator[Team]:
+    """However the block ends, no other rank stays behind."""
+    found = Team(trainer.place_of(cfg.trainer, rank_environment.place()))
+    code = 1
+    try:
+        yield found
+        code = 0
+    except Interrupted as error:
+        code = 128 + error.number
+        raise
+    except UserError as error:
+        code = error.exit_code
+        raise
+    finally:
+        found.end(code)

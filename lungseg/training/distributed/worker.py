@@ -1,0 +1,76 @@
+"""Any rank but the first: it does what rank zero tells it, says nothing, and leaves with rank zero's exit code."""
+
+import traceback
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from lungseg.core import log_output, rank_environment
+from lungseg.core.errors import Pruned, Stopped, UserError
+from lungseg.core.run_directory import Run
+from lungseg.core.security.printable_text import print_error
+from lungseg.core.shell_commands import resume_command
+from lungseg.core.signals import Interrupted, Signals
+from lungseg.data.build import build_cases
+from lungseg.data.case import fingerprint
+from lungseg.data.preprocessing import Box
+from lungseg.data.splits import load_splits
+from lungseg.tasks.build import build_data, build_module
+from lungseg.training.distributed.connection import Follower, RankLost
+from lungseg.training.fit import Ranks, build_trainer, fit
+
+
+def follow() -> int:
+    """The exit code."""
+    log_output.to_screen()
+    place = rank_environment.place()
+    with Signals() as signals:
+        try:
+            line = Follower(place)
+        except Interrupted as error:
+            return 128 + error.number
+        try:
+            return _follow(line, signals)
+        finally:
+            line.close()
+
+
+def _follow(line: Follower, signals: Signals) -> int:
+    try:
+        _train(line, signals)
+    except (Stopped, Pruned) as error:
+        with signals.ignored():
+            line.end()
+        return error.exit_code
+    except RankLost as error:
+        if line.speaks:
+            command = resume_command((line.told or {}).get("run", "RUN"))
+            print_error(f"{error}; go on from what was saved by: {command}")
+        return error.exit_code
+    except Interrupted as error:
+        line.fail(f"was {error}", 128 + error.number)
+        return 128 + error.number
+    except UserError as error:
+        line.fail(f"failed: {error}", error.exit_code)
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        line.fail(f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}", 1)
+        return 1
+    with signals.ignored():
+        return line.end()
+
+
+def _train(line: Follower, signals: Signals) -> None:
+    told = line.begin()
+    cfg, run = OmegaConf.create(told["config"]), Run(Path(told["run"]))
+    cases = build_cases(cfg.data)
+    if fingerprint(cases) != told["fingerprint"]:
+        raise UserError("data.root: the data of this node is not rank zero's; give all nodes the same files")
+    splits = load_splits(cases, run.splits_file)
+    boxes = {id: Box(*values) for id, values in told["boxes"].items()} if told["boxes"] else None
+    data = build_data(cfg, splits, boxes, show=False)
+    module = build_module(cfg)
+    ranks = Ranks(line.place, line, told["port"])
+    fitter = build_trainer(cfg, run, data, signals, ranks, [])
+    fit(fitter, module, data, ranks, run.last if told["going_on"] else None)

@@ -1,0 +1,111 @@
+"""The part of a run that every rank takes part in."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.loggers import Logger
+
+from lungseg.core.errors import Stopped, UserError
+from lungseg.core.rank_environment import Place
+from lungseg.core.run_directory import Run
+from lungseg.core.signals import Signals
+from lungseg.data.datamodule import SegmentationData
+from lungseg.sweep.search.pruning import pruning
+from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.training import trainer
+from lungseg.training.callbacks import Curves, EpochLoss, Overlays, Throughput
+from lungseg.training.checkpoints import KeepCheckpoints
+from lungseg.training.distributed.connection import Line
+from lungseg.training.progress import EpochLines, progress_bar
+
+log = logging.getLogger("lungseg")
+
+BROKEN_STATE = (KeyError, TypeError, AttributeError, ValueError, IndexError)  # what a damaged checkpoint leads to
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where this one stands, its line to the others, and where their process group meets; no line: there is one."""
+
+    place: Place
+    line: Line | None = None
+    port: int = 0
+
+
+def build_trainer(
+    cfg: DictConfig, run: Run, data: SegmentationData, signals: Signals, ranks: Ranks, logger: Sequence[Logger]
+) -> pl.Trainer:
+    return trainer.build(
+        **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
+        root=run.path,
+        callbacks=_callbacks(cfg, run, data, signals),
+        logger=list(logger),
+        place=ranks.place,
+        port=ranks.port,
+    )
+
+
+def fit(
+    fitter: pl.Trainer, module: SegmentationModule, data: SegmentationData, ranks: Ranks, checkpoint: Any = None
+) -> None:
+    """What fails because another rank is no more is said so."""
+    try:
+        fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+    except (Stopped, UserError):
+        raise
+    except Exception as error:
+        data.raise_if_worker_died()
+        if checkpoint is not None and isinstance(error, BROKEN_STATE) and not _has_begun(fitter):
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise UserError(
+                f"{checkpoint}: training cannot go on from it ({said}); restore it or start a new run"
+            ) from error
+        if ranks.line is not None:
+            ranks.line.raise_if_lost(seconds=10)
+            _explain(error)
+        raise
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _has_begun(fitter: pl.Trainer) -> bool:
+    """Tells whether all state was restored and training began."""
+    return any(isinstance(one, KeepCheckpoints) and one.begun for one in getattr(fitter, "callbacks", ()))
+
+
+def _explain(error: Exception) -> None:
+    text = str(error)
+    if "timed out" in text.lower() or "timeout" in text.lower():
+        raise UserError(
+            f"a rank did not answer within trainer.rank_timeout_minutes ({text.splitlines()[0][:120]}); look for a "
+            "process or a network that hangs, or allow more"
+        ) from None
+
+
+def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData, signals: Signals) -> list[Callback]:
+    callbacks: list[Callback] = [
+        KeepCheckpoints(run, cfg.monitor, cfg.trainer.save_every_minutes, signals),
+        Overlays(run, data.val_set),
+        Curves(run),
+        Throughput(run),
+        EpochLoss(),
+        EpochLines(),
+        progress_bar(),
+    ]
+    callbacks += pruning()
+    if cfg.patience is not None:
+        callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
+    if cfg.ema is not None:
+        if not 0 < cfg.ema < 1:
+            raise UserError(f"ema={cfg.ema}: expected a decay between 0 and 1, for example 0.999")
+        callbacks.append(EMAWeightAveraging(decay=cfg.ema))
+    return callbacks

@@ -1,0 +1,209 @@
+import errno
+import os
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lungseg.core.errors import UserError
+from lungseg.data.cache_dir import cache_folder
+from lungseg.data.case import MaskFile
+from lungseg.data.dataset import CaseDataset
+from lungseg.data.packed_cache import open_pack
+from lungseg.data.preprocessing import Box, Preprocessing
+from lungseg.data.sources import folder
+from tests.helpers import WARM, write_png
+
+HOW = Preprocessing(48)
+REGIONS = ["lung", "infection"]
+
+
+@pytest.fixture
+def cases(folder_data):
+    return folder.cases(root=str(folder_data))
+
+
+def packs():
+    return sorted(path for path in cache_folder().iterdir() if path.is_dir())
+
+
+def decoded(monkeypatch):
+    """Ids of the cases that are read from their files from now on."""
+    seen, original = [], Preprocessing.case
+
+    def case(self, case, regions):
+        seen.append(case.id)
+        return original(self, case, regions)
+
+    monkeypatch.setattr(Preprocessing, "case", case)
+    return seen
+
+
+def test_it_serves_the_same_pixels_as_the_files_and_decodes_them_once(cases, monkeypatch):
+    packed = CaseDataset(cases, REGIONS, HOW, open_pack(cases, REGIONS, HOW, False))
+    direct = CaseDataset(cases, REGIONS, HOW, None)
+    for index in range(len(cases)):
+        for key in ("image", "mask"):
+            assert torch.equal(packed[0, index][key], direct[0, index][key])
+        assert np.array_equal(packed.shown(index), direct.shown(index))
+    assert np.array_equal(packed.areas(), direct.areas())
+    assert np.array_equal(np.concatenate(list(packed.masks(5))), np.concatenate(list(direct.masks(7))))
+    seen = decoded(monkeypatch)
+    again = open_pack(cases, REGIONS, HOW, False)
+    assert seen == []
+    assert len(packs()) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        again.images[0] = 0
+
+
+def test_a_part_of_the_cases_finds_its_own_rows(cases):
+    pack = open_pack(cases, REGIONS, HOW, False)
+    part = cases[7:3:-2]
+    packed, direct = CaseDataset(part, REGIONS, HOW, pack), CaseDataset(part, REGIONS, HOW)
+    assert all(torch.equal(packed[0, n]["image"], direct[0, n]["image"]) for n in range(len(part)))
+    assert np.array_equal(packed.areas(), direct.areas())
+
+
+def _pixels(cases):
+    path = cases[4].image
+    stat = path.stat()
+    content = bytearray(path.read_bytes())
+    write_png(path, np.full((80, 96), 9, np.uint8))
+    path.write_bytes(path.read_bytes().ljust(len(content), b"\0"))  # the same size, as an edit may leave it
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    return cases, HOW
+
+
+def _mask(cases):
+    os.utime(cases[4].masks["lung"], ns=(0, 0))
+    return cases, HOW
+
+
+def _soft(cases):
+    masks = {**cases[4].masks, "lung": MaskFile((cases[4].masks["lung"],), soft=True)}
+    return [*cases[:4], replace(cases[4], masks=masks), *cases[5:]], HOW
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _pixels,
+        _mask,
+        _soft,
+        lambda cases: (cases[1:], HOW),
+        lambda cases: (cases, replace(HOW, size=40)),
+        lambda cases: (cases, replace(HOW, clahe=True)),
+        lambda cases: (cases, replace(HOW, aspect="pad")),
+        lambda cases: (cases, replace(HOW, boxes={"p04": Box(0, 0, 40, 40)})),
+    ],
+)
+def test_no_old_pixel_is_served_after_a_change(cases, change):
+    open_pack(cases, REGIONS, HOW, False)
+    cases, how = change(cases)
+    pack = open_pack(cases, REGIONS, how, False)
+    assert len(packs()) == 2
+    for case in cases:
+        image, masks = how.case(case, REGIONS)
+        assert np.array_equal(pack.case(case.id)[0], image)
+        assert np.array_equal(pack.case(case.id)[1], masks)
+
+
+def test_what_changes_no_pixel_makes_no_new_pack(cases):
+    open_pack(cases, REGIONS, HOW, False)
+    open_pack(cases, REGIONS, replace(HOW, normalise=None), False)
+    assert len(packs()) == 1
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "pixels", "missing", "text"])
+def test_a_damaged_pack_is_made_again(cases, spoil):
+    pack = open_pack(cases, REGIONS, HOW, False)
+    expected = np.array(pack.images)
+    path = pack.folder / "images.npy"
+    if spoil == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif spoil == "pixels":
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 255
+        path.write_bytes(content)
+    elif spoil == "missing":
+        (pack.folder / "areas.npy").unlink()
+    else:
+        (pack.folder / "cases.json").write_text("{")
+    assert np.array_equal(open_pack(cases, REGIONS, HOW, False).images, expected)
+
+
+def test_a_case_that_cannot_be_read_leaves_nothing(cases):
+    cases[5].image.write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"p05\.png: cannot be decoded"):
+        open_pack(cases, REGIONS, HOW, False)
+    assert packs() == []
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_full_disk_is_said_and_leaves_nothing(cases, monkeypatch, when):
+    if when == "before":
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    else:
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match=r"the disk is full; free space, set LUNGSEG_CACHE .* or use data\.pack=false"):
+        open_pack(cases, REGIONS, HOW, False)
+    assert packs() == []
+
+
+def test_what_a_killed_process_left_is_swept_away(cases):
+    pack = open_pack(cases, REGIONS, HOW, False)
+    half = pack.folder.with_name(f".partial-{pack.folder.name}")
+    pack.folder.rename(half)
+    (half / "checks.npy").unlink()
+    open_pack(cases, REGIONS, HOW, False)
+    assert packs() == [pack.folder]
+
+
+def test_another_process_is_sent_the_place_and_no_pixels(cases):
+    pack = open_pack(cases, REGIONS, HOW, False)
+    sent = pickle.dumps(pack)
+    assert len(sent) < 1000
+    assert np.array_equal(pickle.loads(sent).images, pack.images)
+
+
+def _open_counted(data, place, gate, sums):
+    from lungseg.data import packed_cache as pack_module
+
+    os.environ["LUNGSEG_CACHE"] = str(place / "cache")
+    write = pack_module._write
+
+    def counted(*words):
+        with (place / "made").open("a") as file:
+            file.write("x")
+        write(*words)
+
+    pack_module._write = counted
+    gate.wait()
+    sums.put(int(pack_module.open_pack(folder.cases(root=str(data)), ["lung"], Preprocessing(32), False).images.sum()))
+
+
+def test_ten_processes_at_once_make_one_pack(folder_data, tmp_path):
+    sums, gate = WARM.Queue(), WARM.Barrier(10)
+    started = [WARM.Process(target=_open_counted, args=(folder_data, tmp_path, gate, sums)) for _ in range(10)]
+    for process in started:
+        process.start()
+    found = [sums.get(timeout=100) for _ in started]
+    for process in started:
+        process.join()
+    assert len(set(found)) == 1
+    assert found[0] > 0
+    assert (tmp_path / "made").read_text() == "x"
+    assert len([path for path in (tmp_path / "cache" / "packs").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_named(cases, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LUNGSEG_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"packs cannot be kept there .*LUNGSEG_CACHE.*data\.pack=false"):
+        open_pack(cases, REGIONS, HOW, False)
