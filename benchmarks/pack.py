@@ -27,9 +27,10 @@ from torch.utils.data import DataLoader, Dataset
 from hardware import machine, save
 from lungseg.core.config.compose import compose
 from lungseg.data.case import Case
-from lungseg.data.dataset import CaseDataset, ShuffledEpochs
+from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.samplers import ShuffledEpochs
 from lungseg.data.sources import phantom
 
 SIZE, BATCH = 256, 16

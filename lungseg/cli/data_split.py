@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 from lungseg.core.shell_commands import shell_command
 from lungseg.core.text_tables import aligned
 from lungseg.data.build import build_cases
-from lungseg.data.splits import save_splits, split_cases
+from lungseg.data.saved_splits import save_splits
+from lungseg.data.splits import split_cases
 
 log = logging.getLogger("lungseg")
 

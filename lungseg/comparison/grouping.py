@@ -14,7 +14,7 @@ from lungseg.comparison.judged_run import Entry
 from lungseg.core.errors import UserError
 from lungseg.core.security.printable_text import one_line
 from lungseg.data.case import short_checksum
-from lungseg.data.splits import seen_images
+from lungseg.data.contamination import seen_images
 from lungseg.evaluation.read_case_table import CaseTable
 
 log = logging.getLogger("lungseg")

@@ -9,8 +9,9 @@ from omegaconf import DictConfig
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError, UserError
 from lungseg.data.case import Case
+from lungseg.data.saved_splits import load_splits
 from lungseg.data.sources.issues import Problem
-from lungseg.data.splits import Splits, limit, load_splits, split_cases
+from lungseg.data.splits import Splits, limit, split_cases
 
 PREPROCESSING = ("size", "clahe", "aspect", "normalise", "crop")
 SPLITTING = ("val", "test", "split_seed", "folds", "fold", "splits", "train_domains", "drop_leaks")

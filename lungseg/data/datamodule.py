@@ -9,10 +9,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import UserError
-from lungseg.data.dataset import CaseDataset, InOrder, Key, Sample, ShuffledEpochs
+from lungseg.data.dataset import CaseDataset, Sample
 from lungseg.data.loader import Loader
 from lungseg.data.packed_cache import Pack
 from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.samplers import InOrder, Key, ShuffledEpochs
 from lungseg.data.splits import Splits
 
 

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import parse_json, read_plain_file
 from lungseg.data.cache_dir import cache_folder, key
 from lungseg.data.case import Case
-from lungseg.data.io.image import Gray, Mask
 from lungseg.data.preprocessing import Preprocessing
 
 log = logging.getLogger("lungseg")

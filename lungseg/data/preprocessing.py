@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.data.case import Case
-from lungseg.data.io.image import Gray, Mask, read_case, resize_image, resize_masks
+from lungseg.data.io.image import read_case, resize_image, resize_masks
 
 IMAGENET = (0.449, 0.226)  # averaged over colours: what every published encoder was trained under
 

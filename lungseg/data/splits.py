@@ -1,17 +1,13 @@
 """Who is trained on, who chooses the weights, who is tested: no patient on two sides, ever."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from lungseg.core.atomic_io import write_atomically
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
-from lungseg.core.security.safe_json import read_json
-from lungseg.data.case import SPLITS, Case, checksum, place
+from lungseg.data.case import SPLITS, Case, place
 
 Splits = dict[str, list[Case]]
 
@@ -47,7 +43,7 @@ def split_cases(
         if not splits[name]:
             of_the_rest = share if name == "test" or not whole or not unsplit else share / (1 - test)
             splits["train"], splits[name] = _divide(splits["train"], of_the_rest, seed, name)
-    _require_disjoint(splits)
+    require_disjoint(splits)
     return splits
 
 
@@ -113,7 +109,7 @@ def _require_unique_ids(cases: Sequence[Case]) -> None:
         )
 
 
-def _require_disjoint(splits: Splits) -> None:
+def require_disjoint(splits: Splits) -> None:
     owner: dict[str, tuple[str, str]] = {}
     for name in SPLITS:
         for case in splits[name]:
@@ -138,74 +134,3 @@ def require_regions(splits: Splits, regions: Sequence[str]) -> None:
                     f"{plural(len(everyone), 'case')} lack it: choose another task=..., add the masks or "
                     "leave those images out"
                 )
-
-
-def copies_across(path: Path) -> str | None:
-    """A sentence on images that stand on two sides of the saved splits byte for byte; None where there is none."""
-    owner: dict[str, tuple[str, str]] = {}
-    found = []
-    saved = _read(path)
-    for name in reversed(SPLITS):
-        for id, what in saved[name].items():
-            seen, first = owner.setdefault(what, (name, id))
-            if seen != name:
-                found.append(f"{id} ({name}) and {first} ({seen})")
-    if not found:
-        return None
-    return (
-        f"{plural(len(found), 'image stands', 'images stand')} on two sides of the split, byte for byte, "
-        f"first {found[0]}: scores flatter; data.drop_leaks=true leaves them out of training"
-    )
-
-
-def save_splits(splits: Splits, path: Path) -> None:
-    """``{"train": {case id: what its image is}, "val": ..., "test": ...}``."""
-    content = {name: {case.id: checksum(case.image) for case in cases} for name, cases in splits.items()}
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
-
-
-def load_splits(cases: Sequence[Case], path: Path) -> Splits:
-    """The saved splits again, over the same data; a case that has gone is an error."""
-    by_id = {case.id: case for case in cases}
-    saved = _read(path)
-    gone = [id for ids in saved.values() for id in ids if id not in by_id]
-    if gone:
-        raise UserError(
-            f"{path}: names case {gone[0]!r}, which the data no longer has ({plural(len(gone), 'such case')}); "
-            "bring back the data as it was, or judge on it as another data set (data=...)"
-        )
-    empty = [name for name, ids in saved.items() if not ids]
-    if empty:
-        raise UserError(f"{path}: {empty[0]} has no case; every side needs at least one: restore it or split anew")
-    splits = {name: [by_id[id] for id in ids] for name, ids in saved.items()}
-    _require_disjoint(splits)
-    return splits
-
-
-def trained_images(path: Path) -> set[str]:
-    """Returns what the images are that weights were trained, not only selected, on; as ``checksum`` says it."""
-    return set(_read(path)["train"].values())
-
-
-def seen_images(path: Path) -> set[str]:
-    """What the images are that weights were trained or chosen on, as ``checksum`` says it."""
-    saved = _read(path)
-    return {*saved["train"].values(), *saved["val"].values()}
-
-
-def seen_ids(path: Path) -> set[str]:
-    """The ids of the cases that weights were trained or chosen on."""
-    saved = _read(path)
-    return {*saved["train"], *saved["val"]}
-
-
-def _read(path: Path) -> dict[str, dict[str, str]]:
-    content = read_json(path, "expected splits as splits.json holds them")
-    if not isinstance(content, dict) or set(content) != set(SPLITS):
-        raise UserError(f"{path}: expected train, val and test, each with the ids of its cases")
-    for name, side in content.items():
-        if not isinstance(side, dict) or not all(isinstance(image, str) for image in side.values()):
-            raise UserError(
-                f"{path}: {name}: expected case ids, each with what its image is, as splits.json holds them"
-            )
-    return content

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.arrays import Mask
 from lungseg.core.atomic_io import replaced
 from lungseg.core.errors import UserError
 from lungseg.core.security.safe_json import read_plain_file
-from lungseg.data.io.image import Mask
 
 LARGEST = 2**26  # bytes of the file
 BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.arrays import Mask
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.io.image import Mask, read_mask
+from lungseg.data.io.image import read_mask
 from lungseg.data.io.spacing import PIXELS, Spacing
 from lungseg.evaluation.case_table import SIZES, Judged, count
 from lungseg.metrics.lesions import detection_f1, lesions, severity

@@ -12,7 +12,9 @@ from lungseg.core.run_directory import Run
 from lungseg.core.security.saved_config import tell_paths
 from lungseg.data.build import LOADING, PREPROCESSING, SPLITTING, build_cases
 from lungseg.data.case import Case, checksum, fingerprint
-from lungseg.data.splits import load_splits, require_regions, seen_ids, seen_images
+from lungseg.data.contamination import seen_ids, seen_images
+from lungseg.data.saved_splits import load_splits
+from lungseg.data.splits import require_regions
 
 log = logging.getLogger("lungseg")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.arrays import Mask
 from lungseg.data.case import Case, checksum, short_checksum
-from lungseg.data.io.image import Mask
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.agreement import bland_altman
 from lungseg.metrics.stats.bootstrap import mean_interval

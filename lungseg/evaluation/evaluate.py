@@ -5,7 +5,6 @@ import logging
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,32 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
 from lungseg.core import log_output
+from lungseg.core.arrays import Mask
+from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import file_hash, require_as_written
 from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.trusted_code import trusting
-from lungseg.data.case import Case, checksum, fingerprint
-from lungseg.data.io.image import Mask
+from lungseg.data.case import Case, fingerprint
+from lungseg.data.contamination import among, trained_images
 from lungseg.data.io.spacing import spacings
-from lungseg.data.splits import trained_images
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.analyses import ask
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_selection import Selection, select
+from lungseg.evaluation.ensemble import Other, member_of
 from lungseg.evaluation.flawed_definitions import Flattery
 from lungseg.evaluation.options import TOLERANCES, members, require_sound, tolerances
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, Judgement, judge
 from lungseg.inference.load_run import rebuild
-from lungseg.inference.predictor import Ensemble, Predictor, member_of, predictor_of
+from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
 from lungseg.tasks.build import plain
 from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training.loggers import build
-from lungseg.training.trainer import resolve
 
 log = logging.getLogger("lungseg")
-
-
-@dataclass(frozen=True)
-class Other:
-    """A further run of an ensemble."""
-
-    run: Run
-    predict: Predictor
 
 
 def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
@@ -132,8 +124,7 @@ def _tuned(
                 f"{run.thresholds_file}: has thresholds of {named}; expected of {expected}; {thresholds.REMEDY}"
             )
         return kept
-    images = {checksum(case.image) for case in selection.val}
-    if any(images & trained_images(other.run.splits_file) for other in others):
+    if any(among(selection.val, trained_images(other.run.splits_file)) for other in others):
         log.info("no threshold is chosen for the ensemble: a member was trained on the first run's validation cases")
         return None
     return choose()

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.atomic_io import replaced, write_json
 from lungseg.core.errors import UserError
 from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case
-from lungseg.data.io.image import Gray, Mask
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_table import Judged, count, summarise, worst_median_best

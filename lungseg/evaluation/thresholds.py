@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.atomic_io import write_json
 from lungseg.core.errors import UserError
 from lungseg.core.locks import locked
 from lungseg.core.security.safe_json import described, is_kind, read_object
 from lungseg.data.case import Case
-from lungseg.data.io.image import Gray, Mask
 from lungseg.metrics import thresholds
 
 log = logging.getLogger("lungseg")

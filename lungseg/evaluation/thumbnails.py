@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.errors import UserError
 from lungseg.core.shell_commands import evaluate_command
-from lungseg.data.io.image import Gray, Mask, resize_plane
+from lungseg.data.io.image import resize_plane
 
 SIDE = 192  # pixels of the longer side
 LARGEST = 2**20  # bytes of one picture

@@ -6,9 +6,9 @@ from omegaconf import DictConfig
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.security.checkpoint_content import require_finite
+from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.tasks.build import build_module
 from lungseg.tasks.segmentation import SegmentationModule
-from lungseg.training.checkpoints import load_checkpoint
 
 
 def rebuild(run: Run, cfg: DictConfig) -> tuple[SegmentationModule, int]:

@@ -14,19 +14,19 @@ from omegaconf import DictConfig
 
 from lungseg.core.atomic_io import write_atomically
 from lungseg.core.cached_json import read_cached
+from lungseg.core.device import device
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import CROP, file_hash, require_as_written
 from lungseg.core.plural import plural
 from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.safe_json import is_kind
 from lungseg.data.cache_dir import cache_folder, key
-from lungseg.data.case import Case, checksum
+from lungseg.data.case import Case
+from lungseg.data.contamination import among, seen_images
 from lungseg.data.preprocessing import Box
-from lungseg.data.splits import seen_images
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.whole_image import predict
 from lungseg.tasks.build import build_preprocessing
-from lungseg.training.trainer import device
 
 log = logging.getLogger("lungseg")
 
@@ -110,9 +110,7 @@ def tell_overlap(cropper: Run, test: Sequence[Case]) -> None:
     """Say how many test images the cropping net was trained on: their crops are better than a new image's would be."""
     if not cropper.splits_file.is_file():
         return
-    seen = seen_images(cropper.splits_file)
-    number = sum(checksum(case.image) in seen for case in test)
-    if number:
+    if number := len(among(test, seen_images(cropper.splits_file))):
         log.info("data.crop: its net was trained on %d of the %d test images; their crops flatter", number, len(test))
 
 

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from lungseg.core.arrays import Gray, Mask, Probabilities
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.io.image import Gray, Mask, read_case
+from lungseg.data.io.image import read_case
 from lungseg.data.loader import Loader
 from lungseg.data.preprocessing import Preprocessing
 
-Probabilities = NDArray[np.float32]
 Predicted = Iterator[tuple[Case, Gray, Mask, Probabilities]]
 Item = tuple[int, Tensor, Gray, Mask]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.data.io.image import Mask
+from lungseg.core.arrays import Mask
 
 BINS = 15
 

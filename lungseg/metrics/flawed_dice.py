@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.data.io.image import Mask
+from lungseg.core.arrays import Mask
 
 SMOOTH = 1.0  # pixels
 

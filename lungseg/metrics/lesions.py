@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from lungseg.data.io.image import Mask
+from lungseg.core.arrays import Mask
 
 IOU = 0.1  # from which on a predicted lesion is the reference's
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from lungseg.data.io.image import Mask
+from lungseg.core.arrays import Mask
 
 Distances = NDArray[np.float64]
 

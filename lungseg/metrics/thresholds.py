@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.data.io.image import Mask
+from lungseg.core.arrays import Mask
 
 THRESHOLDS = np.arange(1, 100) / 100  # each the double that its two decimals are read as
 BINS = len(THRESHOLDS) + 1

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from lungseg.core.config.compose import plain as plain
 from lungseg.core.config.compose import suggestion, transfer
 from lungseg.core.config.validation import require_preprocessing, require_values
+from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.data.datamodule import SegmentationData, count_workers
@@ -21,7 +22,6 @@ from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import IMAGENET, Box, Normalisation, Preprocessing
 from lungseg.data.splits import Splits, require_regions
 from lungseg.tasks.segmentation import MakeOptimizer, MakeSchedule, SegmentationModule
-from lungseg.training.trainer import resolve
 
 
 def resolved(cfg: DictConfig) -> DictConfig:

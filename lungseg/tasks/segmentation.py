@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from lungseg.core.errors import UserError
 from lungseg.data.datamodule import batches_done
 from lungseg.data.dataset import Sample
-from lungseg.metrics.overlap import CaseOverlap
 from lungseg.tasks.losses.segmentation import RegionLoss
+from lungseg.tasks.running_overlap import CaseOverlap
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[..., dict[str, Any] | None]

@@ -9,8 +9,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from lungseg.core import log_output, rank_environment
+from lungseg.core import log_output, slurm
 from lungseg.core.atomic_io import write_atomically
+from lungseg.core.device import device, device_name
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import MADE_ONCE, WEIGHTS, file_hash, hashes
 from lungseg.core.manifest import FORMAT
@@ -22,17 +23,19 @@ from lungseg.core.shell_commands import evaluate_command
 from lungseg.core.signals import Interrupted, Signals
 from lungseg.data.build import build_cases, build_splits
 from lungseg.data.case import fingerprint
+from lungseg.data.contamination import copies_across
 from lungseg.data.datamodule import SegmentationData
-from lungseg.data.splits import Splits, copies_across, load_splits, save_splits
+from lungseg.data.saved_splits import load_splits, save_splits
+from lungseg.data.splits import Splits
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.evaluation.case_selection import Selection
 from lungseg.evaluation.evaluate import judge_run
+from lungseg.inference.checkpoint_reader import load_checkpoint, load_training_state
 from lungseg.inference.lung_cropper import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.models.latency import milliseconds
 from lungseg.tasks.build import arm, build_data, build_module, plain, resolved
 from lungseg.tasks.segmentation import SegmentationModule
-from lungseg.training import interruption, trainer
-from lungseg.training.checkpoints import load_checkpoint, load_training_state
+from lungseg.training import interruption
 from lungseg.training.distributed import slurm_requeue
 from lungseg.training.distributed.rank_group import Team, team_of
 from lungseg.training.fit import build_trainer, fit
@@ -58,7 +61,7 @@ def _train_signalled(cfg: DictConfig, overrides: Sequence[str]) -> Run:
     with Signals() as signals:
         try:
             earlier = slurm_requeue.begun_before(cfg) if not cfg.resume else open_run(cfg.resume, "resume")
-            if earlier is not None and rank_environment.restarted() and earlier.manifest().get("status") == "finished":
+            if earlier is not None and slurm.restarted() and earlier.manifest().get("status") == "finished":
                 log.info("%s is finished: nothing is left to do", earlier.path)
                 return earlier
             overrides = overrides if cfg.resume else ()
@@ -116,7 +119,7 @@ def _describe(run: Run, cfg: DictConfig, found: str, splits: Splits, data: Segme
     save_mean_mask(mean_mask(data.train_set.masks(), data.val_set.masks()), run.baseline_file)
     run.update_manifest(
         status="running",
-        **environment(trainer.device_name(cfg.trainer)),
+        **environment(device_name(cfg.trainer)),
         seed=cfg.seed,
         data_fingerprint=found,
         split={"seed": cfg.data.split_seed, "sha256": file_hash(run.splits_file)},
@@ -185,7 +188,7 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
         len(data.train_set),
         len(data.val_set),
         len(data.splits["test"]),
-        trainer.device_name(cfg.trainer),
+        device_name(cfg.trainer),
     )
     if said := copies_across(run.splits_file):
         log.info("%s", said)
@@ -199,7 +202,7 @@ def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits,
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
     require_finite(run.best, best["state_dict"])
-    chosen = trainer.device(cfg.trainer)
+    chosen = device(cfg.trainer)
     run.update_manifest(
         best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, cfg.data.size, chosen)
     )

@@ -20,28 +20,7 @@ from lungseg.training.checkpoints import AtomicIO
 from lungseg.training.distributed.sync_batchnorm import SyncBatchNorm
 from lungseg.training.mixed_precision import BF16, BF16Mixed
 
-ACCELERATORS = ("auto", "cpu", "gpu")
 MINUTES = 30.0  # that a rank waits for the others
-
-
-def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace every ``auto`` by what this machine has, so that the saved config says what was used."""
-    found = dict(options)
-    if found["accelerator"] not in ACCELERATORS:
-        raise UserError(f"accelerator={found['accelerator']}: expected one of {', '.join(ACCELERATORS)}")
-    gpu = torch.cuda.is_available()
-    if found["accelerator"] == "auto":
-        found["accelerator"] = "gpu" if gpu else "cpu"
-    if found["accelerator"] == "gpu" and not gpu:
-        raise UserError("trainer.accelerator=gpu: torch finds no GPU here; use trainer=cpu, or look at nvidia-smi")
-    on_gpu = found["accelerator"] == "gpu"
-    if found["precision"] == "auto":
-        found["precision"] = "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
-    if found["channels_last"] == "auto":
-        found["channels_last"] = True  # faster on CPUs as well
-    if found["devices"] == "auto":
-        found["devices"] = torch.cuda.device_count() if on_gpu else 1
-    return found
 
 
 def ranks(options: Mapping[str, Any]) -> int:
@@ -114,18 +93,6 @@ class Given(LightningEnvironment):
 
     def teardown(self) -> None:
         """Nothing was set."""
-
-
-def device(options: Mapping[str, Any]) -> torch.device:
-    """Of one process, for what runs outside a trainer."""
-    return torch.device("cuda" if options["accelerator"] == "gpu" else "cpu")
-
-
-def device_name(options: Mapping[str, Any]) -> str:
-    """The card's name, or how many threads the CPU gives."""
-    if device(options).type == "cuda":
-        return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
 
 
 def build(

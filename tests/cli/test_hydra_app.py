@@ -15,7 +15,7 @@ import torch
 
 from lungseg.core.config.compose import compose
 from lungseg.core.run_directory import Run
-from lungseg.training.checkpoints import load_checkpoint
+from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.training.train import train
 from tests.helpers import ROOT, run_program, run_warm
 

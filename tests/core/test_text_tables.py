@@ -11,7 +11,7 @@ from lungseg.comparison.render.thumbnails import album
 from lungseg.comparison.report import report
 from lungseg.core.text_tables import csv_text, read_table, write_table
 from lungseg.data.case import Case
-from lungseg.data.sources.folder import read_metadata
+from lungseg.data.sources.folder_table import read_metadata
 from lungseg.evaluation.read_case_table import read_cases
 from lungseg.training.loggers.metrics_csv import MetricsFile
 from tests.comparison.runs import make_run, people, scores_of

@@ -7,9 +7,10 @@ from lungseg.core.config.compose import compose, options
 from lungseg.core.errors import UserError
 from lungseg.data.case import fingerprint
 from lungseg.data.datamodule import SegmentationData, make_loader
-from lungseg.data.dataset import CaseDataset, InOrder, ShuffledEpochs
+from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.samplers import InOrder, ShuffledEpochs
 from lungseg.data.sources import folder
 from lungseg.data.splits import split_cases
 

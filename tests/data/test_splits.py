@@ -8,7 +8,9 @@ import pytest
 
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.splits import limit, load_splits, require_regions, save_splits, seen_images, split_cases
+from lungseg.data.contamination import seen_images
+from lungseg.data.saved_splits import load_splits, save_splits
+from lungseg.data.splits import limit, require_regions, split_cases
 
 
 def make(patients=60, seed=0, split=None):

@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 
 from lungseg.evaluation.case_table import count
 from lungseg.metrics import overlap
-from lungseg.metrics.overlap import CaseOverlap, confusion
+from lungseg.tasks.running_overlap import CaseOverlap, confusion
 from tests.helpers import WARM
 
 PAIRS = {

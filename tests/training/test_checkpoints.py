@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lungseg.core.errors import UserError
-from lungseg.training.checkpoints import AtomicIO, load_checkpoint
+from lungseg.inference.checkpoint_reader import load_checkpoint
+from lungseg.training.checkpoints import AtomicIO
 from tests.helpers import fill_the_disk
 
 GOOD = {"state_dict": {"w": torch.arange(1000.0)}, "epoch": 3}

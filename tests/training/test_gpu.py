@@ -5,7 +5,7 @@ import torch
 
 from lungseg.core.config.compose import compose
 from lungseg.evaluation.evaluate import evaluate
-from lungseg.training.checkpoints import load_checkpoint
+from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.training.train import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

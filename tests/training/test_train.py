@@ -16,8 +16,8 @@ from lungseg.core.config.compose import compose
 from lungseg.core.errors import Stopped, UsageError, UserError
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.evaluate import evaluate
+from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.tasks.segmentation import SegmentationModule
-from lungseg.training.checkpoints import load_checkpoint
 from lungseg.training.train import train
 
 SMALL = [

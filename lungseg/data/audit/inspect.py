@@ -13,13 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from tqdm import tqdm
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import UserError
 from lungseg.data.audit.plausibility import implausible, turned
 from lungseg.data.build import build_splits
 from lungseg.data.case import Case, files, place
 from lungseg.data.io import nifti
-from lungseg.data.io.image import Gray, Mask, MaskError, MaskSizeError, labelled, read_image, read_mask
+from lungseg.data.io.image import MaskError, MaskSizeError, labelled, read_image, read_mask
 from lungseg.data.io.pixel_values import require_spread
 from lungseg.data.sources.issues import Problem
 from lungseg.data.sources.mask_matching import ending

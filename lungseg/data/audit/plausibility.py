@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.arrays import Mask
 from lungseg.data.case import Case, files, place
 from lungseg.data.io import raster
-from lungseg.data.io.image import Mask
 from lungseg.data.sources.issues import Problem
 from lungseg.data.sources.mask_matching import ending
 

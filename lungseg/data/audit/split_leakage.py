@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from lungseg.core.arrays import Gray
 from lungseg.core.atomic_io import write_atomically
 from lungseg.core.cached_json import read_cached
 from lungseg.core.cpu_count import cores
@@ -18,7 +19,7 @@ from lungseg.data.audit.shortcuts import Traits, traits
 from lungseg.data.cache_dir import cache_folder, key
 from lungseg.data.case import Case, files
 from lungseg.data.io import nifti
-from lungseg.data.io.image import Gray, as_gray, read_image
+from lungseg.data.io.image import as_gray, read_image
 from lungseg.data.sources.mask_matching import ending
 from lungseg.data.splits import Splits
 

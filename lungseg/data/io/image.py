@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case, MaskFile, Picture
 from lungseg.data.io import dicom, nifti, raster
@@ -21,10 +22,6 @@ class MaskError(UserError):
 
 class MaskSizeError(MaskError):
     """Of another size than its image."""
-
-
-Gray = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 def read_image(picture: Picture) -> Gray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from lungseg.data.io.image import Gray, Mask
+from lungseg.core.arrays import Gray, Mask
 from lungseg.data.visualize.overlay import PAPER, PREDICTION, REFERENCE, Rgb, caption_bar
 
 COLOURS = (REFERENCE, PREDICTION)  # of the first and the second region

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.security.printable_text import one_line
-from lungseg.data.io.image import Gray, Mask
 
 Rgb = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,31 @@ import numpy as np
 from omegaconf import DictConfig
 
 from lungseg.core.atomic_io import write_json
+from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.locks import locked
 from lungseg.core.plural import plural
 from lungseg.core.run_directory import open_run
 from lungseg.core.security.safe_json import read_object
-from lungseg.data.case import Case, checksum
-from lungseg.data.splits import seen_images
-from lungseg.evaluation.analyses.paired_change import outcome_of
-from lungseg.evaluation.analyses.questions import Subject, answers, chosen
+from lungseg.data.case import Case
+from lungseg.data.contamination import among, seen_images
+from lungseg.evaluation.analyses.ensemble import ensemble_gain
+from lungseg.evaluation.analyses.gate import gate
+from lungseg.evaluation.analyses.outside_lungs import frame
+from lungseg.evaluation.analyses.paired_change import (
+    outcome_of,
+)
+from lungseg.evaluation.analyses.subject import Answer, Subject
+from lungseg.evaluation.analyses.tta import flips
+from lungseg.evaluation.analyses.uncertainty import uncertainty
 from lungseg.evaluation.score_cases import Judgement
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
 
 log = logging.getLogger("lungseg")
+
+QUESTIONS = ("tta", "frame", "gate", "uncertainty")
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,7 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
         raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task=lung")
     if run.splits_file.is_file():
         seen = seen_images(run.splits_file)
-        number = sum(checksum(case.image) in seen for case in cases)
-        if number:
+        if number := len(among(cases, seen)):
             log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
                      plural(len(cases), "case"))  # fmt: skip
     module, _ = rebuild(run, own)
@@ -99,3 +108,46 @@ def _earlier(path: Path) -> dict[str, Any]:
     except UserError as error:
         log.info("%s", error)
         return {}
+
+
+def chosen(asked: Any, regions: Sequence[str], cases: Sequence[Case], gate: bool) -> list[str]:
+    """The questions of ``ask=``; one that cannot be answered here is refused where it was named, else left out."""
+    if asked is None:
+        return []
+    names = list(dict.fromkeys([asked] if isinstance(asked, str) or not isinstance(asked, Sequence) else asked))
+    unknown = [str(name) for name in names if name not in ("all", *QUESTIONS)]
+    if unknown or not names:
+        which, known = unknown[0] if unknown else "[]", ["all", *QUESTIONS]
+        raise UserError(f"ask={which}: no such question; there are {', '.join(known)}{suggestion(which, known)}")
+    cannot = _unanswerable(regions, cases, gate)
+    for name in names:
+        if name in cannot:
+            raise UserError(f"ask={name}: {cannot[name]}")
+    if "all" not in names:
+        return names
+    for name, why in cannot.items():
+        log.info("ask=all leaves out %s: %s", name, why)
+    return [name for name in QUESTIONS if name not in cannot]
+
+
+def _unanswerable(regions: Sequence[str], cases: Sequence[Case], gate: bool) -> dict[str, str]:
+    """Question -> what it lacks."""
+    cannot = {}
+    bare = [case for case in cases if "lung" not in case.masks]
+    if bare:
+        some = f"{len(bare)} of the {plural(len(cases), 'case')} have none (first {bare[0].id})"
+        cannot["frame"] = f"needs lung masks, and {some}; judge data that has them: data=..."
+    if "infection" not in regions:
+        cannot["gate"] = "is about infection, which this run does not predict"
+    elif "lung" not in regions and not gate:
+        cannot["gate"] = "needs to know the lungs; add gate=<a run of task=lung>"
+    return cannot
+
+
+def answers(names: Sequence[str], subject: Subject) -> Iterator[Answer]:
+    """In the order asked; an ensemble is compared with its members first."""
+    if isinstance(subject.predict, Ensemble):
+        yield ensemble_gain(subject, subject.predict)
+    ask = {"tta": flips, "frame": frame, "gate": gate, "uncertainty": uncertainty}
+    for name in names:
+        yield ask[name](subject)

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
+from lungseg.core.arrays import Gray, Mask
 from lungseg.data.case import Case
-from lungseg.data.io.image import Gray, Mask, read_mask
+from lungseg.data.io.image import read_mask
 from lungseg.inference.lung_cropper import around
 
 MARGIN = 0.03  # of the image's longer side, around the lungs: their outline stays in sight

@@ -1,22 +1,29 @@
 """How unsure a net is, and whether it is unsure where it is wrong."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from lungseg.core.arrays import Mask
+from lungseg.core.atomic_io import replaced
+from lungseg.core.plural import plural
 from lungseg.data.case import Case
-from lungseg.data.io.image import Mask
 from lungseg.data.visualize.overlay import CAPTION, PANEL, PAPER, Overlay, Rgb, caption_bar, draw_sheet
+from lungseg.evaluation.analyses.subject import Answer, Subject
 from lungseg.evaluation.case_table import count
+from lungseg.evaluation.score_cases import make_overlays
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.agreement import spearman
 
 BINS = 256
+SHOWN = 5  # cases in the picture
 REFERRED = (0.1, 0.2, 0.3)  # shares of the cases that a person would look at instead
 
 
@@ -122,3 +129,40 @@ def _scale() -> Rgb:
 
 def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else float("nan")
+
+
+def uncertainty(subject: Subject) -> Answer:
+    collected = [Uncertainty(region) for region in subject.regions]
+    for case, _, reference, found in subject.predict(subject.cases):
+        for k, one in enumerate(collected):
+            one.add(case, found[k], reference[k], subject.threshold)
+    lines, numbers = [], {}
+    for k, one in enumerate(collected):
+        numbers[one.region] = summary = one.summary()
+        lines += [f"{one.region}: {said}" for said in _uncertainty_said(summary)]
+        lines.append(f"{one.region}: the least sure cases with their maps are in {_draw(subject, one, k)}")
+    return Answer("Is it unsure where it is wrong?", lines, numbers)
+
+
+def _uncertainty_said(summary: dict[str, Any]) -> Iterator[str]:
+    """Nothing of what no case defines."""
+    kept = summary["dice_without_the_least_sure"]
+    if not math.isnan(summary["auroc"]):
+        yield f"a wrong pixel is less sure than a right one {summary['auroc']:.0%} of the time (50% by chance)."
+    if not math.isnan(summary["spearman"]):
+        yield (
+            f"over {plural(summary['cases'], 'case')}, uncertainty and Dice have a rank correlation of "
+            f"{summary['spearman']:.2f} "
+            f"(-1 is best); without the least sure fifth mean Dice is {kept['20%']:.3f} instead of {kept['0%']:.3f}."
+        )
+
+
+def _draw(subject: Subject, one: Uncertainty, k: int) -> Path:
+    shown: list[tuple[Any, NDArray[Any]]] = []
+    for case, image, reference, found in subject.predict(one.least_sure(SHOWN)):
+        single = iter([(case, image, reference[k : k + 1], found[k : k + 1])])
+        shown += [(overlay, found[k]) for overlay in make_overlays(single, [one.region], subject.threshold)]
+    path = subject.directory / f"uncertainty-{one.region}.png"
+    with replaced(path, lasting=False) as partial:
+        Image.fromarray(draw_uncertainty(shown, one.region)).save(partial)
+    return path

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Any
 
-from lungseg.core import rank_environment
+from lungseg.core import slurm
 from lungseg.core.errors import UserError
 from lungseg.core.rank_environment import Place
 
@@ -27,7 +27,7 @@ os.register_at_fork(after_in_child=_close_inherited)
 
 def token() -> str:
     """Keeps a rank of an earlier attempt, or of another job, out."""
-    return os.environ.get(TOKEN) or f"{rank_environment.job()}/{os.environ.get('SLURM_RESTART_COUNT', 0)}"
+    return os.environ.get(TOKEN) or f"{slurm.job()}/{os.environ.get('SLURM_RESTART_COUNT', 0)}"
 
 
 def connect(place: Place) -> socket.socket:

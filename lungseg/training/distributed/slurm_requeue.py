@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from lungseg.core import rank_environment
+from lungseg.core import rank_environment, slurm
 from lungseg.core.errors import Stopped, UserError
 from lungseg.core.run_directory import Run
 
@@ -26,10 +26,10 @@ def stopped(message: str, number: int, further: bool = True) -> Stopped:
 
     Not where it got no further than it was: it would never end.
     """
-    job = rank_environment.job() if rank_environment.place().rank == 0 else None
+    job = slurm.job() if rank_environment.place().rank == 0 else None
     if not further and number in TIME:
         return Stopped(f"{message}, no step further than before: SLURM gives the job too little time", number)
-    if job is not None and rank_environment.requeue(number):
+    if job is not None and slurm.requeue(number):
         return Stopped(f"{message.split(';')[0]}; SLURM runs job {job} again, which goes on by itself", number)
     return Stopped(message, number)
 
@@ -49,9 +49,9 @@ def watch_the_start() -> None:
 
 def identity() -> dict[str, Any]:
     """For the manifest: which job made this run; nothing outside SLURM."""
-    if rank_environment.job() is None:
+    if slurm.job() is None:
         return {}
-    return {"slurm": {"job": rank_environment.job(), "cluster": os.environ.get("SLURM_CLUSTER_NAME")}}
+    return {"slurm": {"job": slurm.job(), "cluster": os.environ.get("SLURM_CLUSTER_NAME")}}
 
 
 def begun_before(cfg: DictConfig) -> Run | None:
@@ -60,7 +60,7 @@ def begun_before(cfg: DictConfig) -> Run | None:
     What was begun but never saved is removed. A directory that another job made, or a person, is no one's to go on
     with by mistake: it is refused later like any that exists.
     """
-    if not rank_environment.restarted():
+    if not slurm.restarted():
         return None
     places = [Path(cfg.run_dir)] if cfg.run_dir else sorted(Path("runs").glob("*/manifest.json"), reverse=True)
     for path in places:

@@ -14,7 +14,7 @@ from lungseg.core.signals import Interrupted, Signals
 from lungseg.data.build import build_cases
 from lungseg.data.case import fingerprint
 from lungseg.data.preprocessing import Box
-from lungseg.data.splits import load_splits
+from lungseg.data.saved_splits import load_splits
 from lungseg.tasks.build import build_data, build_module
 from lungseg.training.distributed.connection import Follower, RankLost
 from lungseg.training.fit import Ranks, build_trainer, fit

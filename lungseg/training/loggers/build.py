@@ -15,8 +15,8 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lungseg.core import log_output
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.errors import UserError
-from lungseg.data.io.image import Gray, Mask
 from lungseg.data.visualize.overlay import Overlay, draw_case
 
 if TYPE_CHECKING:

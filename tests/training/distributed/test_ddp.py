@@ -15,7 +15,7 @@ from lungseg.core import rank_environment
 from lungseg.core.config.compose import compose
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
-from lungseg.training.checkpoints import load_checkpoint
+from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.training.train import train
 from tests.helpers import ROOT
 

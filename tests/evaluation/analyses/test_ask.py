@@ -9,9 +9,10 @@ from PIL import Image
 
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.evaluation.analyses import questions
+from lungseg.evaluation.analyses import ask
+from lungseg.evaluation.analyses.ask import answers, chosen
 from lungseg.evaluation.analyses.paired_change import outcome_of
-from lungseg.evaluation.analyses.questions import Subject, answers, chosen
+from lungseg.evaluation.analyses.subject import Subject
 from lungseg.evaluation.case_table import count
 from lungseg.inference.predictor import Ensemble
 from lungseg.metrics.stats.multiple_testing import holm
@@ -232,7 +233,7 @@ def test_frame_needs_lung_masks_and_says_where_they_lack(cases):
 
 def test_all_leaves_out_what_cannot_be_answered_and_says_so(cases, monkeypatch):
     told = []
-    monkeypatch.setattr(questions.log, "info", lambda text, *words: told.append(text % words))
+    monkeypatch.setattr(ask.log, "info", lambda text, *words: told.append(text % words))
     assert chosen("all", ["infection"], cases, gate=True) == ["tta", "frame", "gate", "uncertainty"]
     assert told == []
     assert chosen(["all"], ["lung"], cases, gate=False) == ["tta", "frame", "uncertainty"]

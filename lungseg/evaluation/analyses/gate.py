@@ -1,0 +1,33 @@
+"""Asks whether keeping infection within the predicted lungs helps."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from lungseg.data.case import Case
+from lungseg.evaluation.analyses.paired_change import (
+    corrected,
+    said,
+)
+from lungseg.evaluation.analyses.subject import Answer, Subject
+from lungseg.evaluation.score_cases import Predicted
+
+LUNG = 0.5  # probability from which another run's lungs are lungs
+
+
+def gate(subject: Subject) -> Answer:
+    """Infection outside of the predicted lungs is taken back."""
+    regions = list(subject.regions)
+    k = regions.index("infection")
+
+    def gated(cases: Sequence[Case]) -> Predicted:
+        lungs = subject.gate(cases) if subject.gate is not None else None
+        for case, image, reference, found in subject.predict(cases):
+            inside = next(lungs)[3][0] > LUNG if lungs is not None else found[regions.index("lung")] > subject.threshold
+            kept = found.copy()
+            kept[k] *= inside
+            yield case, image, reference, kept
+
+    (gain,) = corrected([subject.gains(subject.outcome(gated))[k]])  # the other regions are not asked of
+    whose = "the gate's lungs" if subject.gate is not None else "its own lungs"
+    question = "Does keeping infection within the predicted lungs help?"
+    return Answer(question, [f"within {whose}: {said(gain)}"], {"gated": asdict(gain)})

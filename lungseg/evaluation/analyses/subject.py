@@ -1,0 +1,47 @@
+"""Holds who is asked a further question, on which cases, and the answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lungseg.data.case import Case
+from lungseg.evaluation.analyses.paired_change import (
+    Gain,
+    Outcome,
+    gains,
+    outcome,
+)
+from lungseg.evaluation.score_cases import Predicted
+from lungseg.inference.predictor import Ensemble, Predictor
+from lungseg.metrics.stats.patient_weights import Weight
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is asked, on which cases; ``plain`` is what was judged of them without asking. ``gate`` predicts lungs."""
+
+    predict: Predictor | Ensemble
+    cases: Sequence[Case]
+    regions: Sequence[str]
+    threshold: float
+    tta: str
+    plain: Outcome
+    gate: Predictor | None
+    directory: Path
+    weight: Weight = "images"
+
+    def outcome(self, predict: Callable[[Sequence[Case]], Predicted]) -> Outcome:
+        return outcome(predict, self.cases, self.threshold)
+
+    def gains(self, changed: Outcome, plain: Outcome | None = None) -> list[Gain]:
+        return gains(plain or self.plain, changed, self.regions, [case.patient for case in self.cases], self.weight)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question's, as text and as numbers."""
+
+    question: str
+    lines: list[str]
+    numbers: dict[str, Any]

@@ -1,0 +1,43 @@
+"""Takes further runs into an ensemble, where they are honest on the cases that are judged."""
+
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from lungseg.core.errors import UserError
+from lungseg.core.file_hashes import require_as_written
+from lungseg.core.plural import plural
+from lungseg.core.run_directory import Run
+from lungseg.data.contamination import among, seen_images, trained_images
+from lungseg.evaluation.case_selection import Selection
+from lungseg.inference.load_run import rebuild
+from lungseg.inference.predictor import Predictor, predictor_of
+
+
+@dataclass(frozen=True)
+class Other:
+    """A further run of an ensemble."""
+
+    run: Run
+    predict: Predictor
+
+
+def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Predictor:
+    """Another run of an ensemble: of the ``first`` one's regions, and honest on the cases of the ``selection``."""
+    cfg = run.config()
+    require_as_written(run.path)
+    if list(cfg.task.regions) != list(first.task.regions):
+        raise UserError(
+            f"run: {run.path} is of task={cfg.task.name}, the first run of task={first.task.name}; an ensemble is of "
+            "runs of one task"
+        )
+    seen = trained_images(run.splits_file) if selection.is_val else seen_images(run.splits_file)
+    if learnt := among(selection.cases, seen):
+        raise UserError(
+            f"run: {run.path} was trained or selected on {len(learnt)} of the "
+            f"{plural(len(selection.cases), 'case that is', 'cases that are')} judged (first {learnt[0].id}); "
+            "an ensemble is of runs with the same test cases: of other seeds, or of folds beside a published test"
+        )
+    module, _ = rebuild(run, cfg)
+    cfg.trainer, cfg.data.batch_size = first.trainer, first.data.batch_size
+    return predictor_of(run, cfg, module, [*selection.cases, *selection.val], tta)
