@@ -11,7 +11,7 @@ from pathlib import Path
 SCRIPT = """
 import csv, json, math, os, pathlib, signal, sys, time
 sys.path.insert(0, {root!r})
-from lungseg.parallel.orphan import end_with_parent
+from lungseg.core.parent_death import end_with_parent
 end_with_parent()
 words = dict(word.split("=", 1) for word in sys.argv[1:])
 print(*sys.argv[1:], flush=True)
@@ -41,7 +41,7 @@ done = int(last.read_text()) if last.exists() else 0
 value = -((math.log10(rate) + 2) ** 2)
 report = None
 if os.environ.get("LUNGSEG_REPORT"):
-    from lungseg.sweep.report import reporter
+    from lungseg.sweep.search.reporter import reporter
     report = reporter(epochs)
 with (run / "epochs").open("a") as log:
     for epoch in range(done + 1, epochs + 1):

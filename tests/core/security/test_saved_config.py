@@ -322,7 +322,7 @@ def test_the_programs_say_it_in_one_line(theirs):
 
 MINE = """
 from lungseg.data.sources import phantom
-from lungseg.losses import BCE
+from lungseg.tasks.losses.segmentation import BCE
 
 def cases(count, seed, pixels, mix, difficulty, domains):
     return phantom.cases(count=count, seed=seed, pixels=pixels)

@@ -286,7 +286,7 @@ def test_ctrl_c_leaves_nothing_half_written(make, into, monkeypatch):
 KILLED = """
 import os, shutil, sys
 from pathlib import Path
-from lungseg.data.unpack import unpack
+from lungseg.data.download.archive import unpack
 at, archive, into = sys.argv[1:]
 if at == "writing":
     copy = shutil.copyfileobj

@@ -349,11 +349,11 @@ def test_an_unknown_name_is_answered_with_the_known_ones(into):
 ALONE = """
 import sys
 from pathlib import Path
-from lungseg.data import catalogue, download
-from lungseg.errors import UserError
-catalogue.DATASETS["small"] = catalogue.Dataset(**%r)
+from lungseg.core.errors import UserError
+from lungseg.data.download import catalog, kaggle
+catalog.DATASETS["small"] = catalog.Dataset(**%r)
 try:
-    download.get("small", Path(sys.argv[1]))
+    kaggle.get("small", Path(sys.argv[1]))
 except UserError as error:
     print(error)
     sys.exit(error.exit_code)

@@ -141,7 +141,7 @@ def test_every_kind_of_pixels_becomes_one_grey_plane(tmp_path, mode):
 def test_no_warning_quotes_what_a_dicom_says_of_its_patient(tmp_path):
     path = write_dicom(tmp_path / "a.dcm", GREY.astype(np.int64) * 16)
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.x.1").replace(b"PN", b"UI"))
-    run = "import sys; from pathlib import Path; from lungseg.data import dicom; dicom.read(Path(sys.argv[1]))"
+    run = "import sys; from pathlib import Path; from lungseg.data.io import dicom; dicom.read(Path(sys.argv[1]))"
     said = subprocess.run([sys.executable, "-c", run, str(path)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert "Warning" not in said.stderr
     assert "Doe" not in said.stderr
