@@ -14,6 +14,7 @@ from lungseg.core.config.signature_types import SET_HERE, Signature, signature_o
 from lungseg.core.config.value_combinations import require_combinations, require_folds
 from lungseg.core.config.value_types import convert, is_list, shown
 from lungseg.core.errors import UsageError, UserError
+from lungseg.core.migrations import with_moved_targets
 
 Values = dict[str, Any]
 PREPROCESSING = ("size", "batch_size", "clahe", "aspect", "normalise")
@@ -28,7 +29,7 @@ def require_values(config: Mapping[str, Any]) -> Values:
     known = [field.name for field in fields(TrainConfig)]
     _require_known("", config, known)
     _require_keys("", config, known)
-    content = _converted("", config, declared.TOP)
+    content = _converted("", with_moved_targets(config), declared.TOP)
     for part in ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger"):
         _require_mapping(part, content[part])
     content["task"] = _converted("task.", content["task"], declared.TASK)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lungseg.core.config.compose import CONF, TrainConfig
 from lungseg.core.errors import UserError
+from lungseg.core.migrations import with_moved_targets
 from lungseg.core.security.allowed_targets import NAMES, is_allowed, slot_of
 from lungseg.core.security.safe_yaml import dotted, read_yaml, shown, values_in
 from lungseg.core.security.trusted_code import is_standard, modules_of
@@ -53,7 +54,8 @@ def read_saved_values(path: Path) -> dict[str, Any]:
         if group in content and not isinstance(content[group], dict):
             raise UserError(f"{path}: {group} is {shown(content[group])}; expected its keys and values; {AGAIN}")
     require_plain(content, str(path))
-    return content
+    current: dict[str, Any] = with_moved_targets(content)
+    return current
 
 
 def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
