@@ -34,8 +34,8 @@ TINY = {
 }  # fmt: skip
 WORDS = [f"{key}={value}" for key, value in TINY.items()]
 BASE = json.dumps(TINY)
-# what a sampler draws depends on its worker, so that a search of both versions may only choose one value
 GRID = f"base: {BASE}\ngrid: {{loss: [bce_dice, tversky], seed: [0, 1]}}\nresources: {{cpus: 1, gpus: 0}}\n"
+# what a sampler draws depends on its worker: a search of both versions can only be compared with one value
 SEARCH = (
     f"base: {BASE}\nsearch: {{optim.lr: [0.002]}}\nbudget: {{trials: 2}}\n"
     "sampler: random\nresources: {cpus: 1, gpus: 0}\n"
