@@ -55,9 +55,13 @@ def screen(printed):
 
 def test_what_a_worker_elsewhere_does_is_told_by_the_one_who_leads(pretended, compared):
     folder = study(f"base: {{trainer.max_epochs: 6, {SLOW}}}\ngrid: {{optim.lr: [1, 8, 2]}}\n")
+    hold = Path("hold")
+    hold.touch()  # lr1 does not end before lr8 was taken by the other
     leader = start(pretended, "sweep", "mine.yaml", "slots=1")
     until(lambda: epochs(folder / "lr1"), process=leader)
     helper = start(pretended, "sweep", "join", folder, "slots=1")  # it takes lr8, which fails, and then lr2
+    until(lambda: list(folder.glob("logs/lr8*")), process=helper)
+    hold.unlink()
     out, err = leader.communicate(timeout=60)
     assert helper.wait(30) == 0
     assert "lr8  failed" in helper.stdout.read()
