@@ -32,12 +32,12 @@ from tests.metrics.stats.simulated import dice, equal_models, falsely_sure, pati
 PATIENTS = (10, 15, 20, 30, 50, 100)
 LIMITS = (0, 5, 10, 15, 20, 30, 1000)  # of effective patients
 Layout = Callable[[np.random.Generator], tuple[list[str], Any]]
-Rows = list[dict[str, Any]]
+TrialStore = list[dict[str, Any]]
 
 
-def real(repetitions: int) -> Rows:
+def real(repetitions: int) -> TrialStore:
     """Coverage by table, score, weight and number of drawn patients, and by effective patients."""
-    rows: Rows = []
+    rows: TrialStore = []
     for name, table in tables().items():
         for weight in WEIGHTS:
             truth = weighted(table.values, table.patients, weight)[0].mean(axis=0)
@@ -72,7 +72,7 @@ def _row(name: str, weight: str, effective: Floats, hits: Floats, columns: tuple
     }  # fmt: skip
 
 
-def other_mean(repetitions: int) -> Rows:
+def other_mean(repetitions: int) -> TrialStore:
     """Counts how often the interval for the mean over images holds the mean over patients."""
     rows = []
     for name, table in tables().items():
@@ -100,7 +100,7 @@ def _sized(images: list[int]) -> tuple[list[str], Any]:
     return owner.astype(str).tolist(), owner
 
 
-def simulated(repetitions: int) -> Rows:
+def simulated(repetitions: int) -> TrialStore:
     """Coverage where a patient's images lie about the patient's own, skewed level."""
     rows = []
     for name, layout in LAYOUTS.items():
@@ -120,7 +120,7 @@ def simulated(repetitions: int) -> Rows:
     return rows
 
 
-def failures(repetitions: int) -> Rows:
+def failures(repetitions: int) -> TrialStore:
     """Coverage where a few patients fail altogether: in all samples, and in those that hold such a patient."""
     rows = []
     for patients in (15, 20, 30, 50, 100):
@@ -138,7 +138,7 @@ def failures(repetitions: int) -> Rows:
     return rows
 
 
-def shares(repetitions: int) -> Rows:
+def shares(repetitions: int) -> TrialStore:
     """Coverage of Clopper and Pearson's on effective patients; ``alike``: how often images of a patient go together."""
     rows = []
     for name in ("20 patients, 1 to 3 images each", "50 patients, 1 to 3 images each",
@@ -158,7 +158,7 @@ def shares(repetitions: int) -> Rows:
     return rows
 
 
-def skew(repetitions: int) -> Rows:
+def skew(repetitions: int) -> TrialStore:
     """Counts how often models of equal means and unlike skew are told apart: by p alone, and by p and the interval."""
     rows = []
     for patients in (10, 20, 50):
@@ -177,7 +177,7 @@ def skew(repetitions: int) -> Rows:
     return rows
 
 
-def equal(studies: int) -> Rows:
+def equal(studies: int) -> TrialStore:
     """Counts how often equal models are called surely better, and how often the best is said to be first."""
     rows = []
     for patients in (20, 50):
@@ -201,7 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repetitions", type=int, default=4000)
     repetitions = parser.parse_args().repetitions
-    parts: dict[str, Callable[[], Rows]] = {
+    parts: dict[str, Callable[[], TrialStore]] = {
         "equal models": lambda: equal(repetitions),
         "equal means, unlike skew": lambda: skew(repetitions),
         "simulated scores": lambda: simulated(repetitions),

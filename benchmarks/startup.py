@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from hardware import machine, save
-from lungseg.sweep.spec.study import Reading, as_study
+from lungseg.sweep.spec.study_file import Reading, as_study
 from lungseg.sweep.state.study_record import record
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 
 HERE = Path(__file__).resolve().parents[1]
 TINY = [
@@ -100,7 +100,7 @@ def main() -> None:
         os.chdir(place)
         content = {"grid": {"seed": list(range(20))}}
         study = record(as_study(content, Path("few.yaml"), "full", {}, Path("study"), Reading(frozenset())), "again")
-        Ledger(study).fill([trial.name for trial in study.trials], [])
+        TrialQueue(study).fill([trial.name for trial in study.trials], [])
         for turn in range(given.rounds + 1):
             for name, root in versions.items():
                 measured = once(root, f"runs/{name}{turn}")

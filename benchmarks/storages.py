@@ -19,7 +19,7 @@ from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
 
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 
 CHOICES = ("journal", "sqlite", "postgresql")
 
@@ -76,13 +76,13 @@ def storages(chosen: str) -> Iterator[Any]:
             yield {name: make for name, make in found.items() if chosen in ("all", name)}
 
 
-def insert(ledger: Ledger, names: list[str], finished: int, first: int) -> None:
-    """Rows as ``Ledger.fill`` makes them, from number ``first`` on, all at once; so many of them finished."""
-    now, storage = datetime.now(), ledger.storage
+def insert(queue: TrialQueue, names: list[str], finished: int, first: int) -> None:
+    """Rows as ``TrialQueue.fill`` makes them, from number ``first`` on, all at once; so many of them finished."""
+    now, storage = datetime.now(), queue.storage
     done = [number < finished for number in range(len(names))]
     if isinstance(storage, JournalStorage):
         stamp = now.astimezone(UTC).isoformat(timespec="microseconds")
-        row = {"op_code": 4, "worker_id": "insert", "study_id": ledger._id, "values": None, "distributions": {}}
+        row = {"op_code": 4, "worker_id": "insert", "study_id": queue._id, "values": None, "distributions": {}}
         row |= {"params": {}, "system_attrs": {}, "intermediate_values": {}}
         ends = [{"datetime_start": stamp, "datetime_complete": stamp, "state": 1, "value": 0.5}]
         ends.insert(0, {"datetime_start": None, "state": 4, "value": None})
@@ -94,7 +94,7 @@ def insert(ledger: Ledger, names: list[str], finished: int, first: int) -> None:
             state, stamps = TrialState.WAITING, {}
             if end:
                 state, stamps = TrialState.COMPLETE, {"datetime_start": now, "datetime_complete": now}
-            trial = models.TrialModel(study_id=ledger._id, number=number, state=state, **stamps)
+            trial = models.TrialModel(study_id=queue._id, number=number, state=state, **stamps)
             session.add(models.TrialUserAttributeModel(trial=trial, key="name", value_json=json.dumps(name)))
             if end:
                 kind = models.TrialValueModel.TrialValueType.FINITE

@@ -25,9 +25,10 @@ from hardware import RESULTS, machine, save
 from lungseg.sweep.run import trial_process
 from lungseg.sweep.run.trial_process import Stop
 from lungseg.sweep.run.worker import Worker
-from lungseg.sweep.spec.study import Reading, Study, as_study
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.spec.study_file import Reading, as_study
 from lungseg.sweep.state.study_record import record
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from storages import CHOICES, insert, storages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,10 +46,10 @@ def a_study(folder: Path, trials: int, storage: str | None) -> Study:
     return as_study(content, Path("many.yaml"), "full", {}, folder, Reading(frozenset()))
 
 
-def filled(study: Study) -> Ledger:
-    ledger = Ledger(study, "lead")
-    ledger.fill([trial.name for trial in study.trials], [])
-    return ledger
+def filled(study: Study) -> TrialQueue:
+    queue = TrialQueue(study, "lead")
+    queue.fill([trial.name for trial in study.trials], [])
+    return queue
 
 
 def resident() -> float:
@@ -58,25 +59,25 @@ def resident() -> float:
 
 def take_part(study: Study, number: int, gate: Any, told: Any) -> None:
     """A worker whose trials do nothing."""
-    ledger, calls = Ledger(study, f"worker{number}"), [0]
-    call = ledger._call
+    queue, calls = TrialQueue(study, f"worker{number}"), [0]
+    call = queue._call
 
     def counted(action: Any) -> Any:
         calls[0] += 1
         return call(action)
 
-    ledger._call = counted  # type: ignore[method-assign]
-    ledger.rows()
+    queue._call = counted  # type: ignore[method-assign]
+    queue.rows()
     before, claims, ends = resident(), [], []
     gate.wait()
     while True:
         start = time.perf_counter()
-        row = ledger.claim(ledger_name := f"worker{number}")
+        row = queue.claim(ledger_name := f"worker{number}")
         claimed = time.perf_counter()
         if row is None:
             break
         assert row.worker == ledger_name
-        ledger.end(row, "finished", [0.5])
+        queue.end(row, "finished", [0.5])
         claims.append(claimed - start)
         ends.append(time.perf_counter() - claimed)
     told.put({"claims": claims, "ends": ends, "calls": calls[0], "before": before, "after": resident()})
@@ -108,7 +109,7 @@ def together(study: Study, workers: int, target: Any) -> dict[str, Any]:
     context.set_forkserver_preload(["lungseg.sweep.run.worker"])
     study = record(study, "")
     began = time.perf_counter()
-    ledger = filled(study)
+    queue = filled(study)
     fill = time.perf_counter() - began
     gate, told = context.Barrier(workers + 1), context.Queue()
     group = [context.Process(target=target, args=(study, n, gate, told)) for n in range(workers)]
@@ -125,15 +126,15 @@ def together(study: Study, workers: int, target: Any) -> dict[str, Any]:
     threading.Thread(target=collect, daemon=True).start()
     while not ended.wait(2.0):
         start = time.perf_counter()
-        ledger.find_lost()
-        ledger.rows()
-        ledger.over()
+        queue.find_lost()
+        queue.rows()
+        queue.over()
         looks.append(time.perf_counter() - start)
         assert all(one.exitcode in (None, 0) for one in group)
     took = time.perf_counter() - began
     for one in group:
         one.join()
-    states = Counter(row.state for row in ledger.rows())
+    states = Counter(row.state for row in queue.rows())
     assert states == {"finished": len(study.trials)}, states
     return summary(done, took, fill) | {
         "leader MiB": [round(before, 1), round(resident(), 1)],
@@ -190,15 +191,15 @@ def rows(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def among_many(study: Study, rounds: int) -> dict[str, float]:
-    ledger = Ledger(study, "lead")
-    _, filled_in = timed(lambda: ledger.fill([trial.name for trial in study.trials[:FILLED]], []))
-    insert(ledger, [trial.name for trial in study.trials[FILLED:]], len(study.trials) // 2, FILLED)
-    ours, opened = timed(lambda: (one := Ledger(study, "a"), one.rows())[0])
+    queue = TrialQueue(study, "lead")
+    _, filled_in = timed(lambda: queue.fill([trial.name for trial in study.trials[:FILLED]], []))
+    insert(queue, [trial.name for trial in study.trials[FILLED:]], len(study.trials) // 2, FILLED)
+    ours, opened = timed(lambda: (one := TrialQueue(study, "a"), one.rows())[0])
     claims, looks = [], []
     for _ in range(rounds):
         row, took = timed(lambda: ours.claim("a"))
         claims.append(took)
-        ledger.end(row, "finished", [0.5])
+        queue.end(row, "finished", [0.5])
         looks.append(timed(ours.rows)[1])
     command = [sys.executable, "-c", "from lungseg.cli.main import main; main()", "sweep", "status", str(study.folder)]
     states = [timed(lambda: subprocess.run(command, check=True, capture_output=True))[1] for _ in range(3)]

@@ -17,7 +17,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 
 from lungseg.core.config.compose import CONF, compose
 from lungseg.core.errors import Stopped
-from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.study_file import read_study
 from lungseg.sweep.state.study_record import record
 from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training.train import train

@@ -18,18 +18,19 @@ from lungseg.sweep.display.dashboard import table
 from lungseg.sweep.executors.slurm_queue import jobs_of
 from lungseg.sweep.run.coordinator import handled, lead, leaders, workers
 from lungseg.sweep.run.trial_process import Stop, alone
-from lungseg.sweep.spec.schema import Words
-from lungseg.sweep.spec.study import Study, read_study
+from lungseg.sweep.spec.schema import Overrides
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.spec.study_file import read_study
 from lungseg.sweep.spec.untrusted_values import typed_modules
 from lungseg.sweep.state.continue_command import command_of
 from lungseg.sweep.state.study_record import record, recorded
-from lungseg.sweep.state.trial_queue import Ledger
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_queue import TrialQueue
+from lungseg.sweep.state.trial_row import TrialRow
 
 log = logging.getLogger("lungseg")
 
 
-def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path | None = None) -> int:
+def sweep(file: Path, size: str = "full", given: Overrides | None = None, out: Path | None = None) -> int:
     """Returns 0 where all trials are finished but those without published weights, which are named, else 1.
 
     Code of the user's own that the command line names is trusted in all trials.
@@ -38,7 +39,7 @@ def sweep(file: Path, size: str = "full", given: Words | None = None, out: Path 
         return _sweep(file, size, given, out)
 
 
-def _sweep(file: Path, size: str, given: Words | None, out: Path | None) -> int:
+def _sweep(file: Path, size: str, given: Overrides | None, out: Path | None) -> int:
     study = read_study(file, size, given, out)
     command = command_of(study, out)
     with nothing_half_begun(study.folder), alone(study.folder):
@@ -68,7 +69,7 @@ def nothing_half_begun(folder: Path) -> Iterator[None]:
         raise
 
 
-def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int:
+def conclude(study: Study, rows: Sequence[TrialRow], again: int | None = None) -> int:
     """The page, where there is something to show; what hinders it is said here, so that it hides no failed trial."""
     places, search, ended = [study.folder], None, _finished(study, rows)
     if not ended:
@@ -90,13 +91,13 @@ def conclude(study: Study, rows: Sequence[Row], again: int | None = None) -> int
         return error.exit_code
 
 
-def _finished(study: Study, rows: Sequence[Row]) -> int:
+def _finished(study: Study, rows: Sequence[TrialRow]) -> int:
     """Trials that are, without the steps before."""
     steps = study.steps
     return sum(row.state == "finished" and row.name not in steps for row in rows)
 
 
-def retrain(folder: Path, seeds: int, typed: Words | None = None) -> int:
+def retrain(folder: Path, seeds: int, typed: Overrides | None = None) -> int:
     """Trains the best of a search that has ended with new seeds, then makes its page again; ``typed``: settings."""
     study, command = recorded(folder, more=typed or {})
     if study.space is None:
@@ -105,7 +106,7 @@ def retrain(folder: Path, seeds: int, typed: Words | None = None) -> int:
         )
     if seeds < 2:
         raise UserError(f"seeds={seeds}: expected at least 2, which is what tells luck from merit")
-    rows = Ledger(study, "best").rows()
+    rows = TrialQueue(study, "best").rows()
     if not _finished(study, rows):
         raise UserError(f"{folder}: none of its trials is finished, so there is no best yet; go on by: {command}")
     with alone(study.folder):
@@ -118,7 +119,7 @@ def join(folder: Path, slots: Any = "auto") -> int:
 
     stop, taken, asked = Stop(), [], []
 
-    def said(what: str, row: Row, reason: str) -> None:
+    def said(what: str, row: TrialRow, reason: str) -> None:
         taken.extend([row.name] if what == "began" else [])
         quiet(what, row, reason)
 
@@ -137,7 +138,7 @@ def join(folder: Path, slots: Any = "auto") -> int:
     return 130 if stop.soon.is_set() and stop.now.is_set() else 0
 
 
-def _failures(study: Study, rows: Sequence[Row]) -> None:
+def _failures(study: Study, rows: Sequence[TrialRow]) -> None:
     """Those that failed alike together, and where to read on."""
     alike: dict[str, list[str]] = {}
     for row in rows:
@@ -159,15 +160,15 @@ def status(folders: Sequence[Path]) -> int:
     for place in places:
         os.chdir(here)  # from where a study was begun that was shown before
         study, command = recorded(place)
-        ledger = Ledger(study, "status")
-        rows = ledger.rows()
+        queue = TrialQueue(study, "status")
+        rows = queue.rows()
         there, led = workers(study), leaders(study)
         print("\n".join(map(one_line, table(study, rows, there, jobs_of(study)))))
         _failures(study, rows)
         page = place / "comparison" / "comparison.html"
         if there or led:
             print(f"help      {shell_command('lungseg', 'sweep', 'join', place)}")
-        elif ledger.over() and (here / page).exists() and not any(row.state == "failed" for row in rows):
+        elif queue.over() and (here / page).exists() and not any(row.state == "failed" for row in rows):
             print(f"page      {shell_word(str(page))}")
         else:
             print(f"go on     {one_line(command)}")

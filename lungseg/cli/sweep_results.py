@@ -14,10 +14,11 @@ from lungseg.sweep.run.exit_status import values_of
 from lungseg.sweep.run.trial_process import alone, finished
 from lungseg.sweep.search.results import front, plain_words, write_experiment, write_search
 from lungseg.sweep.spec.settings import OF_SEARCH, Settings
-from lungseg.sweep.spec.study import Reading, Study, as_study
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.spec.study_file import Reading, as_study
 from lungseg.sweep.state.study_record import record, recorded
-from lungseg.sweep.state.trial_queue import Ledger
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_queue import TrialQueue
+from lungseg.sweep.state.trial_row import TrialRow
 
 log = logging.getLogger("lungseg")
 
@@ -30,15 +31,15 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
     Its path, and the runs that may be compared by test cases: the best, or its retraining in its place. Among all
     trials of a search the best on test cases would be chosen by them.
     """
-    ledger = Ledger(study, "best")
+    queue = TrialQueue(study, "best")
     steps = study.steps
-    rows = [row for row in ledger.rows() if row.name not in steps]
+    rows = [row for row in queue.rows() if row.name not in steps]
     best = front([row for row in rows if row.values], study.objectives)
     seeds = study.settings.retrain if again is None else again
     path = study.folder
     retrained = None
     if best:
-        words = {**study.base, **(ledger.words(best[0]) or {})}
+        words = {**study.base, **(queue.words(best[0]) or {})}
         said = _said(study, best[0])
         path = write_experiment(study.folder, "best", words, f"{said}, the best of {_counted(rows)} of {study.file}")
         if len(study.objectives) == 2:
@@ -50,13 +51,13 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
                                           settings={"experiment": "best"}))  # fmt: skip
         retrained = _retrained(study, best[0], words, seeds) if seeds else None
     command = shell_command("lungseg", "sweep", "retrain", study.folder, plain={"seeds": "3"}) if best else None
-    written = write_search(study, ledger, rows, retrained or _earlier(study, best), command)
+    written = write_search(study, queue, rows, retrained or _earlier(study, best), command)
     repeated = [folder] if (folder := _folder(study, best)).is_dir() else []
     shown = best[1:] if repeated else best  # a test between a run and its own repetition would compare luck with luck
     return written, [*(part.run_dir for row in shown for part in study.trial(row.name, None).parts), *repeated]
 
 
-def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> dict[str, Any] | None:
+def _retrained(study: Study, best: TrialRow, words: dict[str, str], seeds: int) -> dict[str, Any] | None:
     kept = {key: value for key, value in dataclasses.asdict(study.settings).items() if key not in OF_SEARCH}
     content = {
         "about": f"{best.name}, the best of {study.folder}, with {seeds} new seeds",
@@ -73,7 +74,7 @@ def _retrained(study: Study, best: Row, words: dict[str, str], seeds: int) -> di
     return _scores(study, best, again)
 
 
-def _scores(study: Study, best: Row, again: Study) -> dict[str, Any] | None:
+def _scores(study: Study, best: TrialRow, again: Study) -> dict[str, Any] | None:
     """What the objective came to in the retrained runs, and the same score on the test cases."""
     runs = [trial.parts[0] for trial in again.trials if finished(trial.parts[0].run_dir)]
     if not runs:
@@ -97,12 +98,12 @@ def _on_test(run_dir: Path, name: str) -> float | None:
     return None
 
 
-def _folder(study: Study, best: Sequence[Row]) -> Path:
+def _folder(study: Study, best: Sequence[TrialRow]) -> Path:
     """Where the best is trained again."""
     return study.folder / "retrained" / (best[0].name if best else "nothing")
 
 
-def _earlier(study: Study, best: Sequence[Row]) -> dict[str, Any] | None:
+def _earlier(study: Study, best: Sequence[TrialRow]) -> dict[str, Any] | None:
     """What an earlier retraining of the same best came to."""
     if not best:
         return None
@@ -110,9 +111,9 @@ def _earlier(study: Study, best: Sequence[Row]) -> dict[str, Any] | None:
     return _scores(study, best[0], recorded(folder)[0]) if (folder / "study.json").is_file() else None
 
 
-def _counted(rows: Sequence[Row]) -> int:
+def _counted(rows: Sequence[TrialRow]) -> int:
     return sum(row.values is not None or row.state == "pruned" for row in rows)
 
 
-def _said(study: Study, row: Row) -> str:
+def _said(study: Study, row: TrialRow) -> str:
     return ", ".join(f"{one.name} {value:.4f}" for one, value in zip(study.objectives, row.values or [], strict=True))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.comparison.configurations import Arm
+from lungseg.comparison.configurations import Configuration
 from lungseg.comparison.grouping import Group
-from lungseg.comparison.score_type import Kind
+from lungseg.comparison.score_type import ScoreType
 from lungseg.comparison.strata import Subgroup, intervals, subgroups
 from lungseg.metrics.stats.multiple_testing import holm_over_pairs, sure
 from lungseg.metrics.stats.paired import COLUMNS, Paired, Pairs, compare_all, compare_with
@@ -34,7 +34,7 @@ class Analysis:
     ``values`` [N, A] are means over seeds; a case that any arm has no score for counts for none.
     """
 
-    kind: Kind
+    kind: ScoreType
     values: Floats
     ranking: Ranking
     low: Floats
@@ -103,7 +103,7 @@ class Analysis:
         return sure(self.pairs_adjusted, self.pairs.low, self.pairs.high) & ~np.isnan(self.pairs.p)
 
 
-def analyse(group: Group, arms: Sequence[Arm], kind: Kind, weight: Weight = "images") -> Analysis:
+def analyse(group: Group, arms: Sequence[Configuration], kind: ScoreType, weight: Weight = "images") -> Analysis:
     scores = group.scores[kind.id]
     by_run = np.where(np.isnan(scores).any(axis=1, keepdims=True), np.nan, scores)
     values = np.stack([by_run[:, arm.columns].mean(axis=1) for arm in arms], axis=1)

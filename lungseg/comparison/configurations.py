@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lungseg.comparison.judged_run import SEEDLESS, Entry
+from lungseg.comparison.judged_run import SEEDLESS, JudgedRun
 from lungseg.core.security.printable_text import one_line
 
 MOST_KEYS = 3  # settings in a name
@@ -12,15 +12,15 @@ UNTOLD = (".name", "._target_", "pretrained", "freeze_encoder", "model.freeze")
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class Configuration:
     """``columns`` are its runs' places among the group's entries, by seed."""
 
     name: str
     columns: list[int]
-    entries: list[Entry]
+    entries: list[JudgedRun]
 
 
-def arms(entries: Sequence[Entry]) -> list[Arm]:
+def arms(entries: Sequence[JudgedRun]) -> list[Configuration]:
     """In the order of their first runs; no two have the same name."""
     members: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
     for column, entry in enumerate(entries):
@@ -30,12 +30,12 @@ def arms(entries: Sequence[Entry]) -> list[Arm]:
     firsts = [entries[columns[0]] for columns in groups]
     names = _unique([_named(first, firsts) for first in firsts], firsts)
     return [
-        Arm(one_line(name), columns, [entries[column] for column in columns])
+        Configuration(one_line(name), columns, [entries[column] for column in columns])
         for name, columns in zip(names, groups, strict=True)
     ]
 
 
-def _parted(entries: Sequence[Entry], members: Iterable[list[int]]) -> list[list[int]]:
+def _parted(entries: Sequence[JudgedRun], members: Iterable[list[int]]) -> list[list[int]]:
     """Two runs of one seed are no seeds of one arm: each is then an arm of its own."""
     found = []
     for columns in members:
@@ -44,7 +44,7 @@ def _parted(entries: Sequence[Entry], members: Iterable[list[int]]) -> list[list
     return sorted(found)
 
 
-def _named(one: Entry, others: Sequence[Entry]) -> str:
+def _named(one: JudgedRun, others: Sequence[JudgedRun]) -> str:
     """What tells it from the others: model, transfer, settings; what all or most have in common is not said."""
     if one.label:
         return ", ".join([one.label, *([one.judged] if one.judged else [])])
@@ -55,7 +55,7 @@ def _named(one: Entry, others: Sequence[Entry]) -> str:
     return ", ".join([*([" ".join(base)] if base else []), *told])
 
 
-def _settings(one: Entry, alike: Sequence[Entry]) -> list[str]:
+def _settings(one: JudgedRun, alike: Sequence[JudgedRun]) -> list[str]:
     """What most of those that are alike otherwise do not have; another kind of a part says more than its keys."""
     keys = sorted(set().union(*(other.config for other in alike)))
     differ = [key for key in keys if not key.startswith(SEEDLESS) and _unusual(one, key, alike)]
@@ -69,11 +69,11 @@ def _settings(one: Entry, alike: Sequence[Entry]) -> list[str]:
     return told + [f"{_short(key)}={one.config.get(key)}" for key in rest]
 
 
-def _values(key: str, alike: Sequence[Entry]) -> int:
+def _values(key: str, alike: Sequence[JudgedRun]) -> int:
     return len({repr(other.config.get(key)) for other in alike})
 
 
-def _unusual(one: Entry, key: str, alike: Sequence[Entry]) -> bool:
+def _unusual(one: JudgedRun, key: str, alike: Sequence[JudgedRun]) -> bool:
     same = sum(repr(other.config.get(key)) == repr(one.config.get(key)) for other in alike)
     return same <= len(alike) / 2
 
@@ -84,7 +84,7 @@ def _short(key: str) -> str:
     return key if len(last) < 4 else last
 
 
-def _unique(names: Sequence[str], entries: Sequence[Entry]) -> list[str]:
+def _unique(names: Sequence[str], entries: Sequence[JudgedRun]) -> list[str]:
     """On one line; those that are there more than once get their directory's, as much of it as tells them apart."""
     names = [" ".join(name.split()) for name in names]
     counts, runs = Counter(names), Counter(entry.run.path.resolve() for entry in entries)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lungseg.comparison.judged_run import Entry, flat, read_entry
+from lungseg.comparison.judged_run import JudgedRun, flat, read_entry
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.shell_commands import evaluate_command, resume_command
@@ -27,12 +27,12 @@ class Wanted:
     tuned: bool = False
 
 
-def gather(places: Sequence[Path], wanted: Wanted) -> list[Entry]:
+def gather(places: Sequence[Path], wanted: Wanted) -> list[JudgedRun]:
     """A place is a run, one of its judgements, or a folder that holds runs at some depth.
 
     A run that was named must be fit to be compared; one that was only found in a folder is told and left out.
     """
-    entries: dict[Path, Entry] = {}
+    entries: dict[Path, JudgedRun] = {}
     for place in places:
         if not place.exists():
             raise UserError(f"{place}: no such directory; expected runs, or folders that hold runs")
@@ -47,7 +47,7 @@ def gather(places: Sequence[Path], wanted: Wanted) -> list[Entry]:
     return list(entries.values())
 
 
-def _of_place(place: Path, wanted: Wanted) -> Iterator[Entry]:
+def _of_place(place: Path, wanted: Wanted) -> Iterator[JudgedRun]:
     if (place / "cases.csv").is_file() or (place / "summary.json").is_file():
         yield read_entry(place, wanted.tuned)
     elif _is_run(place):
@@ -80,7 +80,7 @@ def _runs_below(place: Path, depth: int = DEEPEST) -> list[Path]:
     return found
 
 
-def _of_run(run: Run, wanted: Wanted) -> Entry:
+def _of_run(run: Run, wanted: Wanted) -> JudgedRun:
     for needed in (run.config_file, run.manifest_file, run.splits_file):
         if not needed.is_file():
             raise UserError(f"{run.path}: {needed.name} is missing: begun and not finished, or deleted half-way")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.comparison.discover import NothingToCompareError
-from lungseg.comparison.judged_run import Entry
+from lungseg.comparison.judged_run import JudgedRun
 from lungseg.core.errors import UserError
 from lungseg.core.security.printable_text import one_line
 from lungseg.data.case import short_checksum
@@ -24,7 +24,7 @@ log = logging.getLogger("lungseg")
 class Group:
     """R runs on the same N cases in the same order."""
 
-    entries: list[Entry]
+    entries: list[JudgedRun]
     shared_leaks: int = 0  # test images that every one of them was trained on, as copies across the split
     unique: bool = True  # no other group has its task and test data (with other regions)
 
@@ -50,13 +50,13 @@ class Group:
         return {name: np.stack([entry.table.numbers[name] for entry in self.entries], axis=1) for name in names}
 
 
-def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
+def group(entries: Sequence[JudgedRun], common: bool = False) -> list[Group]:
     """One group for each task and test data; a run without another is told and left out.
 
     Runs of one task and data that were tested on different cases are refused, unless ``common`` asks for the cases
     that all of them have. Of runs that were only found in a folder, those that were tested as most were are compared.
     """
-    by_test: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    by_test: dict[tuple[str, ...], list[JudgedRun]] = defaultdict(list)
     for entry in entries:
         by_test[entry.task, entry.data, entry.table.summary["split"], *entry.table.regions].append(entry)
     several = {key: found for key, found in by_test.items() if len(found) > 1}
@@ -75,9 +75,9 @@ def group(entries: Sequence[Entry], common: bool = False) -> list[Group]:
     ]
 
 
-def _alike(entries: list[Entry]) -> list[Entry]:
+def _alike(entries: list[JudgedRun]) -> list[JudgedRun]:
     """Those with the test cases that most have; the others are told and left out, unless one of them was named."""
-    by_cases: dict[frozenset[str], list[Entry]] = defaultdict(list)
+    by_cases: dict[frozenset[str], list[JudgedRun]] = defaultdict(list)
     for entry in entries:
         by_cases[frozenset(entry.table.id)].append(entry)
     most = max(by_cases.values(), key=len)
@@ -95,7 +95,7 @@ def _about(key: tuple[str, ...]) -> str:
     return f"task={task} on {split} of {data}"
 
 
-def _group(entries: list[Entry], common: bool) -> Group:
+def _group(entries: list[JudgedRun], common: bool) -> Group:
     first = entries[0]
     for other in entries[1:]:
         if not common:
@@ -118,7 +118,7 @@ def _in_order(table: CaseTable, ids: Sequence[str]) -> CaseTable:
     return table.only([place[id] for id in ids])
 
 
-def _require_same_cases(first: Entry, other: Entry) -> None:
+def _require_same_cases(first: JudgedRun, other: JudgedRun) -> None:
     here, there = set(first.table.id), set(other.table.id)
     if here == there:
         return
@@ -134,7 +134,7 @@ def _require_same_cases(first: Entry, other: Entry) -> None:
     raise UserError(f"{text}; give both the same data.split_seed= or data.splits=, or compare with common=true")
 
 
-def _require_same_images(first: Entry, other: Entry) -> None:
+def _require_same_images(first: JudgedRun, other: JudgedRun) -> None:
     for id, one, two in zip(first.table.id, first.table.image, other.table.image, strict=True):
         if one and two and one != two:
             raise UserError(
@@ -152,7 +152,7 @@ def _require_same_images(first: Entry, other: Entry) -> None:
         raise UserError(f"{both}: distances are in {units[0]} and in {units[1]}; judge both in the same unit")
 
 
-def _leaks(entries: Sequence[Entry]) -> int:
+def _leaks(entries: Sequence[JudgedRun]) -> int:
     """Test images that all runs were trained on alike; where only some were, they are refused."""
     leaks = [_trained_on(entry, entries[0]) for entry in entries]
     for entry, found in zip(entries, leaks, strict=True):
@@ -165,7 +165,7 @@ def _leaks(entries: Sequence[Entry]) -> int:
     return len(leaks[0])
 
 
-def _trained_on(learnt: Entry, tested: Entry) -> set[str]:
+def _trained_on(learnt: JudgedRun, tested: JudgedRun) -> set[str]:
     """The ids of those of ``tested``'s cases whose image ``learnt`` was trained or selected on."""
     seen = {short_checksum(what) for what in seen_images(learnt.run.splits_file)}
     return {id for id, image in zip(tested.table.id, tested.table.image, strict=True) if image in seen}

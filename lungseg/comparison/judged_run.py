@@ -19,7 +19,7 @@ CURVES = ("val/dice", "val/loss", "train/loss_epoch")
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class JudgedRun:
     """A run, the folder of the judgement that is compared, and its table of cases."""
 
     run: Run
@@ -96,7 +96,7 @@ class Entry:
         return {name: points for name, points in found.items() if points}
 
 
-def read_entry(folder: Path, tuned: bool = False) -> Entry:
+def read_entry(folder: Path, tuned: bool = False) -> JudgedRun:
     """From a judgement's folder within a run, ``<run>/evaluation/<name>``."""
     run = Run(folder.parent.parent)
     if str(folder) != str(folder).encode(errors="replace").decode():
@@ -109,7 +109,7 @@ def read_entry(folder: Path, tuned: bool = False) -> Entry:
         )
     manifest = run.manifest()
     require_comparable(run.path, manifest)
-    return Entry(run, folder, read_cases(folder, tuned), flat(run.saved_values()), manifest)
+    return JudgedRun(run, folder, read_cases(folder, tuned), flat(run.saved_values()), manifest)
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from lungseg.comparison.analysis import Analysis, analyse
-from lungseg.comparison.configurations import Arm, arms
+from lungseg.comparison.configurations import Configuration, arms
 from lungseg.comparison.grouping import Group
-from lungseg.comparison.score_type import Kind, kinds
+from lungseg.comparison.score_type import ScoreType, kinds
 from lungseg.core.plural import plural
 from lungseg.evaluation.read_case_table import weight_of
 from lungseg.metrics.stats.few_patients import few_patients
@@ -23,12 +23,12 @@ class Report:
     """One group, analysed by every score: id of the score -> analysis."""
 
     group: Group
-    arms: list[Arm]
+    arms: list[Configuration]
     analyses: Mapping[str, Analysis]
     weight: Weight = "images"
 
     @property
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[ScoreType]:
         return [found.kind for found in self.analyses.values()]
 
     def of_region(self, region: str) -> list[Analysis]:
@@ -46,7 +46,7 @@ def probability(p: float) -> str:
     return "unknown" if np.isnan(p) else "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
-def number(value: float, kind: Kind) -> str:
+def number(value: float, kind: ScoreType) -> str:
     """With its unit; a dash where it is undefined."""
     return "-" if np.isnan(value) else f"{value:.{kind.digits}f}" + (f" {kind.unit}" if kind.unit else "")
 
@@ -57,7 +57,7 @@ def interval(analysis: Analysis, place: int) -> str:
     return interval_of(analysis.kind, analysis.ranking.means[place], low, high, analysis.patients)
 
 
-def interval_of(kind: Kind, mean: float, low: float, high: float, patients: int) -> str:
+def interval_of(kind: ScoreType, mean: float, low: float, high: float, patients: int) -> str:
     """Writes mean and interval; where scores of several patients are all equal there is nothing to resample."""
     if np.isnan(mean) or (np.isnan(low) and patients < 2):
         return number(mean, kind)
@@ -132,7 +132,7 @@ def _identical_to(report: Report, found: Analysis, place: int) -> str:
     return next((report.arms[other].name for other in group if other != place), "")
 
 
-def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Arm) -> dict[str, Any]:
+def _csv_row(report: Report, id: str, found: Analysis, place: int, arm: Configuration) -> dict[str, Any]:
     entry, versus, spread = arm.entries[0], found.versus[place], found.spreads.get(place)
     values = {
         "mean": found.ranking.means[place],

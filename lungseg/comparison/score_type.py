@@ -10,7 +10,7 @@ from lungseg.comparison.grouping import Group
 
 
 @dataclass(frozen=True)
-class Kind:
+class ScoreType:
     """A score of one region. ``board``: a column of the leaderboard, whatever score it is ranked by."""
 
     region: str
@@ -37,7 +37,7 @@ BOARD = ("dice", "iou", "precision", "recall", "hd95", "lesion_f1", "false_alarm
 PREFERRED = ("infection", "lung")  # the region that a page opens on, where there are several
 
 
-def kinds(group: Group) -> list[Kind]:
+def kinds(group: Group) -> list[ScoreType]:
     """All that every run has and any case defines for all runs, the hardest region first, Dice before all else.
 
     Where no case has the region, its false alarms are before all else.
@@ -65,19 +65,19 @@ def _defined(scores: NDArray[np.float64]) -> bool:
     return not np.isnan(scores).any(axis=1).all()
 
 
-def _kind(region: str, metric: str, unit: str, board: bool) -> Kind | None:
+def _kind(region: str, metric: str, unit: str, board: bool) -> ScoreType | None:
     """None for what is no score: areas, counts, a severity itself."""
     if metric in SHARES:
-        return Kind(region, metric, SHARES[metric], board=board)
+        return ScoreType(region, metric, SHARES[metric], board=board)
     if metric in DISTANCES:
-        return Kind(region, metric, DISTANCES[metric], False, unit, 2, board)
+        return ScoreType(region, metric, DISTANCES[metric], False, unit, 2, board)
     if metric.startswith("nsd_"):
-        return Kind(region, metric, f"Surface Dice at {metric.removeprefix('nsd_')} {unit}", board=board)
+        return ScoreType(region, metric, f"Surface Dice at {metric.removeprefix('nsd_')} {unit}", board=board)
     others = {
-        "lesion_f1": Kind(region, metric, "Lesion F1", board=board),
-        "severity_error": Kind(region, metric, "Severity error", False),
-        "brier": Kind(region, metric, "Brier score", False, digits=4),
-        "false_alarm": Kind(region, metric, "False alarms", False, board=board),
-        "false_alarm_area": Kind(region, metric, "False-alarm area", False, digits=4),
+        "lesion_f1": ScoreType(region, metric, "Lesion F1", board=board),
+        "severity_error": ScoreType(region, metric, "Severity error", False),
+        "brier": ScoreType(region, metric, "Brier score", False, digits=4),
+        "false_alarm": ScoreType(region, metric, "False alarms", False, board=board),
+        "false_alarm_area": ScoreType(region, metric, "False-alarm area", False, digits=4),
     }
     return others.get(metric)

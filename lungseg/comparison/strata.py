@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.comparison.grouping import Group
-from lungseg.comparison.score_type import Kind
+from lungseg.comparison.score_type import ScoreType
 from lungseg.metrics.stats.bootstrap import mean_intervals
 from lungseg.metrics.stats.patient_weights import Floats, Weight, effective_patients, weighted
 from lungseg.metrics.stats.proportions import share_intervals
@@ -29,7 +29,7 @@ class Subgroup:
     effective: float  # patients behind the interval
 
 
-def intervals(kind: Kind, rows: Floats, owners: Sequence[str], effective: float) -> tuple[Floats, Floats]:
+def intervals(kind: ScoreType, rows: Floats, owners: Sequence[str], effective: float) -> tuple[Floats, Floats]:
     """Computes those of each column [N, A], all at once: a case has a score in all or in none."""
     there = np.flatnonzero(~np.isnan(rows).any(axis=1))
     if kind.share and len(there):
@@ -37,7 +37,7 @@ def intervals(kind: Kind, rows: Floats, owners: Sequence[str], effective: float)
     return mean_intervals(rows[there], [owners[row] for row in there.tolist()])
 
 
-def subgroups(group: Group, kind: Kind, values: Floats, weight: Weight) -> Iterator[Subgroup]:
+def subgroups(group: Group, kind: ScoreType, values: Floats, weight: Weight) -> Iterator[Subgroup]:
     """Analyses by class and domain where there are several, and by the size of the region in thirds of the cases."""
     table = group.table
     known = np.asarray(~np.isnan(values).any(axis=1))
@@ -61,7 +61,7 @@ def subgroups(group: Group, kind: Kind, values: Floats, weight: Weight) -> Itera
 class _Whole:
     """Holds all cases, of which a subgroup is a part."""
 
-    kind: Kind
+    kind: ScoreType
     values: Floats
     patients: Sequence[str]
     weight: Weight

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lungseg.comparison.analysis import Analysis
-from lungseg.comparison.configurations import Arm
+from lungseg.comparison.configurations import Configuration
 from lungseg.comparison.report import interval, probability
 from lungseg.core.plural import plural
 from lungseg.metrics.stats.multiple_testing import SURE
@@ -14,7 +14,7 @@ MOST_NAMED = 6  # of arms that are identical
 IDENTICAL = "identical"  # in place of a p, where two arms have the same score in every case
 
 
-def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
+def sentence(analysis: Analysis, arms: Sequence[Configuration]) -> str:
     """Tells which is best and how surely; **bold** as in Markdown."""
     kind, best, twins = analysis.kind, analysis.best, analysis.twins
     if np.isnan(analysis.ranking.means[best]):
@@ -34,7 +34,7 @@ def sentence(analysis: Analysis, arms: Sequence[Arm]) -> str:
     return f"{text}{_against(analysis, arms, others)}{end}"
 
 
-def _against(analysis: Analysis, arms: Sequence[Arm], others: Sequence[int]) -> str:
+def _against(analysis: Analysis, arms: Sequence[Configuration], others: Sequence[int]) -> str:
     """Continues the sentence with all that do not have the best's very scores."""
     several = len(analysis.twins) > 1
     it, is_ = ("they", "are") if several else ("it", "is")
@@ -52,7 +52,7 @@ def _against(analysis: Analysis, arms: Sequence[Arm], others: Sequence[int]) -> 
     return f"{lead} **cannot be told apart** from {_listed(arms, unsure)} ({p}).{luck}{too_few(analysis) or often}"
 
 
-def identical(analysis: Analysis, arms: Sequence[Arm]) -> str:
+def identical(analysis: Analysis, arms: Sequence[Configuration]) -> str:
     """Names the arms behind the best that are identical in every case; empty where none are."""
     text = ""
     for group in analysis.identical:
@@ -79,7 +79,7 @@ def too_few(analysis: Analysis) -> str:
     )
 
 
-def seed_luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
+def seed_luck(analysis: Analysis, arms: Sequence[Configuration]) -> str:
     """Tells how far what is sure may be luck of the training; empty where nothing is sure."""
     behind = [place for place in range(len(arms)) if analysis.behind(place)]
     if not behind:
@@ -97,7 +97,7 @@ def seed_luck(analysis: Analysis, arms: Sequence[Arm]) -> str:
     return f"{text} With one seed {whose}, the luck of training is not in it."
 
 
-def _listed(arms: Sequence[Arm], places: Sequence[int], bold: bool = False, most: int = 2) -> str:
+def _listed(arms: Sequence[Configuration], places: Sequence[int], bold: bool = False, most: int = 2) -> str:
     """Names at most so many, and how many more there are."""
     mark = "**" if bold else ""
     names = [f"{mark}{_plain(arms[place])}{mark}" for place in places[:most]]
@@ -106,7 +106,7 @@ def _listed(arms: Sequence[Arm], places: Sequence[int], bold: bool = False, most
     return " and ".join([*([", ".join(names[:-1])] if names[:-1] else []), names[-1]])
 
 
-def _plain(arm: Arm) -> str:
+def _plain(arm: Configuration) -> str:
     """Returns a name for a sentence, which no star of its own makes bold."""
     return arm.name.replace("**", "* *")
 

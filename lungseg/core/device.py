@@ -11,7 +11,7 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 
 
 def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace every ``auto`` by what this machine has, so that the saved config says what was used."""
+    """Replaces every ``auto`` by what this machine has, so that the saved config says what was used."""
     found = dict(options)
     if found["accelerator"] not in ACCELERATORS:
         raise UserError(f"accelerator={found['accelerator']}: expected one of {', '.join(ACCELERATORS)}")
@@ -31,12 +31,12 @@ def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def device(options: Mapping[str, Any]) -> torch.device:
-    """Of one process, for what runs outside a trainer."""
+    """Returns the device of one process, for what runs outside a trainer."""
     return torch.device("cuda" if options["accelerator"] == "gpu" else "cpu")
 
 
 def device_name(options: Mapping[str, Any]) -> str:
-    """The card's name, or how many threads the CPU gives."""
+    """Returns the card's name, or how many threads the CPU gives."""
     if device(options).type == "cuda":
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} threads"

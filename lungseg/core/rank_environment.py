@@ -10,7 +10,7 @@ FIRST_PORT = 15000
 
 
 @dataclass(frozen=True)
-class Place:
+class RankEnvironment:
     """``by`` is what started the ranks: srun, submitit, torchrun, lungseg (rank zero did); empty: there is one."""
 
     rank: int = 0
@@ -23,17 +23,19 @@ class Place:
     port: int = 0  # where it listens for the others
 
 
-def place(env: Mapping[str, str] = os.environ) -> Place:
+def place(env: Mapping[str, str] = os.environ) -> RankEnvironment:
     """Of this process. A batch script's own python is alone: only what srun starts are ranks."""
     if RANK in env:
         rank, ranks = map(int, env[RANK].split("/"))
-        return Place(rank, ranks, rank, by="lungseg" if ranks > 1 else "", port=_port(env) if ranks > 1 else 0)
+        return RankEnvironment(
+            rank, ranks, rank, by="lungseg" if ranks > 1 else "", port=_port(env) if ranks > 1 else 0
+        )
     if env.get("SUBMITIT_EXECUTOR") == "local" and int(env.get("SUBMITIT_LOCAL_NTASKS", 1)) > 1:
         rank, ranks = int(env["SUBMITIT_LOCAL_GLOBALID"]), int(env["SUBMITIT_LOCAL_NTASKS"])
         port = FIRST_PORT + int(env["SUBMITIT_LOCAL_JOB_ID"]) % 10_000
-        return Place(rank, ranks, int(env["SUBMITIT_LOCAL_LOCALID"]), by="submitit", port=port)
+        return RankEnvironment(rank, ranks, int(env["SUBMITIT_LOCAL_LOCALID"]), by="submitit", port=port)
     if "SLURM_PROCID" in env and int(env.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
-        return Place(
+        return RankEnvironment(
             int(env["SLURM_PROCID"]),
             int(env["SLURM_STEP_NUM_TASKS"]),
             int(env["SLURM_LOCALID"]),
@@ -46,8 +48,10 @@ def place(env: Mapping[str, str] = os.environ) -> Place:
     if "TORCHELASTIC_RUN_ID" in env and int(env.get("WORLD_SIZE", 1)) > 1:
         ranks, here = int(env["WORLD_SIZE"]), int(env["LOCAL_WORLD_SIZE"])
         where = (int(env["LOCAL_RANK"]), int(env["GROUP_RANK"]), ranks // here)
-        return Place(int(env["RANK"]), ranks, *where, "torchrun", env["MASTER_ADDR"], int(env["MASTER_PORT"]) + 1)
-    return Place()
+        return RankEnvironment(
+            int(env["RANK"]), ranks, *where, "torchrun", env["MASTER_ADDR"], int(env["MASTER_PORT"]) + 1
+        )
+    return RankEnvironment()
 
 
 def _port(env: Mapping[str, str]) -> int:

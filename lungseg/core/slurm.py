@@ -9,7 +9,7 @@ from lungseg.core.rank_environment import RANK
 
 
 def job(env: Mapping[str, str] = os.environ) -> str | None:
-    """SLURM's name of the job, of one element where it is an array; None where whoever started us looks after it."""
+    """Returns SLURM's name of the job, or of one element of an array; None where another process looks after it."""
     if RANK in env:
         return None
     if "SLURM_ARRAY_JOB_ID" in env and "SLURM_ARRAY_TASK_ID" in env:
@@ -18,12 +18,12 @@ def job(env: Mapping[str, str] = os.environ) -> str | None:
 
 
 def restarted(env: Mapping[str, str] = os.environ) -> bool:
-    """SLURM has begun this job before."""
+    """Returns whether SLURM has begun this job before."""
     return job(env) is not None and int(env.get("SLURM_RESTART_COUNT") or 0) > 0
 
 
 def requeue(number: int) -> bool:
-    """Have SLURM run this job again after signal ``number``; True where it will.
+    """Has SLURM run this job again after signal ``number``; True where it will.
 
     A time limit is announced by SIGUSR1 (submitit: SIGUSR2), at the latest by SIGTERM when it has come. At preemption
     with a grace time a job that ends by itself would be lost, so it is requeued as well. SIGTERM also comes to jobs

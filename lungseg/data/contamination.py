@@ -14,13 +14,13 @@ def trained_images(path: Path) -> set[str]:
 
 
 def seen_images(path: Path) -> set[str]:
-    """What the images are that weights were trained or chosen on, as ``checksum`` says it."""
+    """Returns what the images are that weights were trained or chosen on, as ``checksum`` says it."""
     saved = read_saved(path)
     return {*saved["train"].values(), *saved["val"].values()}
 
 
 def seen_ids(path: Path) -> set[str]:
-    """The ids of the cases that weights were trained or chosen on."""
+    """Returns the ids of the cases that weights were trained or chosen on."""
     saved = read_saved(path)
     return {*saved["train"], *saved["val"]}
 
@@ -31,7 +31,7 @@ def among(cases: Iterable[Case], images: set[str]) -> list[Case]:
 
 
 def copies_across(path: Path) -> str | None:
-    """A sentence on images that stand on two sides of the saved splits byte for byte; None where there is none."""
+    """Returns a sentence on images that are on two sides of the saved splits byte for byte; None for none."""
     owner: dict[str, tuple[str, str]] = {}
     found = []
     saved = read_saved(path)

@@ -10,7 +10,7 @@ Key = tuple[int, int]  # epoch, index
 
 
 class ShuffledEpochs(Sampler[Key]):
-    """Keys (epoch, index) in an order that depends on (seed, epoch) alone; each rank takes its own equal share.
+    """Yields keys (epoch, index) in an order that depends on (seed, epoch) alone; each rank takes its own equal share.
 
     ``start`` = (epoch, keys to pass over) continues an epoch where a run was stopped; ``set_epoch`` is called by the
     trainer before each epoch. The length is that of a whole epoch.
@@ -37,7 +37,7 @@ class ShuffledEpochs(Sampler[Key]):
 
 
 class InOrder(Sampler[Key]):
-    """Each case once, over all ranks together: rank r takes r, r + ranks, ..."""
+    """Yields each case once, over all ranks together: rank r takes r, r + ranks, ..."""
 
     def __init__(self, length: int, rank: int = 0, ranks: int = 1) -> None:
         self.indices = range(rank, length, ranks)
@@ -50,5 +50,5 @@ class InOrder(Sampler[Key]):
 
 
 def mix_seed(*numbers: int) -> int:
-    """One 32-bit seed from several numbers; neighbours give unrelated seeds."""
+    """Returns one 32-bit seed from several numbers; neighbours give unrelated seeds."""
     return int(np.random.SeedSequence([number % 2**32 for number in numbers]).generate_state(1)[0])

@@ -13,13 +13,13 @@ from lungseg.data.splits import Splits, require_disjoint
 
 
 def save_splits(splits: Splits, path: Path) -> None:
-    """``{"train": {case id: what its image is}, "val": ..., "test": ...}``."""
+    """Writes ``{"train": {case id: what its image is}, "val": ..., "test": ...}``."""
     content = {name: {case.id: checksum(case.image) for case in cases} for name, cases in splits.items()}
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def load_splits(cases: Sequence[Case], path: Path) -> Splits:
-    """The saved splits again, over the same data; a case that has gone is an error."""
+    """Restores the saved splits, over the same data; a case that has gone is an error."""
     by_id = {case.id: case for case in cases}
     saved = read_saved(path)
     gone = [id for ids in saved.values() for id in ids if id not in by_id]

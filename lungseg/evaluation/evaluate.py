@@ -28,7 +28,7 @@ from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_selection import Selection, select
 from lungseg.evaluation.ensemble import Other, member_of
-from lungseg.evaluation.flawed_definitions import Flattery
+from lungseg.evaluation.flawed_definitions import FlawedScores
 from lungseg.evaluation.options import TOLERANCES, members, require_sound, tolerances
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, Judgement, judge
@@ -149,7 +149,7 @@ def _how(
         baseline,
         given.threshold,
         tuned,
-        Flattery(predict.regions, cfg.data.batch_size) if given.get("legacy") else None,
+        FlawedScores(predict.regions, cfg.data.batch_size) if given.get("legacy") else None,
         given.get("weight") or "images",
     )
 

@@ -19,7 +19,7 @@ NAMES = {
 }
 
 
-class Flattery:
+class FlawedScores:
     """Collects case by case; batches are of ``batch_size`` cases in their order, as a validation loop has them."""
 
     def __init__(self, regions: Sequence[str], batch_size: int) -> None:

@@ -19,7 +19,7 @@ from lungseg.data.case import Case
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_table import Judged, count, summarise, worst_median_best
-from lungseg.evaluation.flawed_definitions import Flattery
+from lungseg.evaluation.flawed_definitions import FlawedScores
 from lungseg.evaluation.thresholds import Thresholds
 from lungseg.evaluation.thumbnails import PictureWriter
 from lungseg.metrics import calibration, overlap
@@ -52,7 +52,7 @@ class How:
     mean_mask: Callable[[Case, tuple[int, ...]], Mask]
     threshold: float = 0.5
     tuned: Thresholds | None = None
-    flattery: Flattery | None = None
+    flattery: FlawedScores | None = None
     weight: Weight = "images"
 
 

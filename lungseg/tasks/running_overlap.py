@@ -11,7 +11,7 @@ from lungseg.metrics.overlap import Scores, summarise
 
 
 def confusion(predicted: Tensor, reference: Tensor) -> Tensor:
-    """Bool [B, K, H, W] twice -> int64 [B, K, 4]."""
+    """Counts pixels: bool [B, K, H, W] twice -> int64 [B, K, 4]."""
     both = (predicted & reference).sum((2, 3))
     found, there = predicted.sum((2, 3)), reference.sum((2, 3))
     pixels = predicted.shape[2] * predicted.shape[3]
@@ -19,13 +19,13 @@ def confusion(predicted: Tensor, reference: Tensor) -> Tensor:
 
 
 def _mean(values: Scores) -> float:
-    """Over what is defined; NaN where nothing is."""
+    """Averages over what is defined; NaN where nothing is."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 
 
 class CaseOverlap(Metric):
-    """Counts and loss of every case seen, reduced in the order of the cases, each once.
+    """Holds counts and loss of every case seen, reduced in the order of the cases, each once.
 
     So the result is equal to the bit whatever the batches, their order and the number of ranks.
     """
@@ -42,14 +42,14 @@ class CaseOverlap(Metric):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def names(self) -> list[str]:
-        """Of all that ``compute`` will give."""
+        """Lists the names of all that ``compute`` will give."""
         blank = torch.zeros(1, len(self.regions), 1, 1, dtype=torch.bool)
         other = CaseOverlap(self.regions)
         other.update(blank, blank, torch.zeros(1, dtype=torch.int64), torch.zeros(1))
         return list(other.compute())
 
     def update(self, predicted: Tensor, reference: Tensor, index: Tensor, loss: Tensor) -> None:
-        """Bool [B, K, H, W] twice, which case each is, int64 [B], and its loss [B]."""
+        """Takes bool [B, K, H, W] twice, which case each is, int64 [B], and its loss [B]."""
         for state, value in (
             (self.indices, index),
             (self.counts, confusion(predicted, reference)),
@@ -59,7 +59,7 @@ class CaseOverlap(Metric):
             state.append(value)
 
     def compute(self) -> dict[str, Tensor]:
-        """``<region>/dice``, ... and ``dice``, the mean over regions (NaN where no case has the region); ``loss``."""
+        """Returns ``<region>/dice``, ... and ``dice``, the mean over regions (NaN where no case has one); ``loss``."""
         indices, counts, losses = (
             (state if isinstance(state, Tensor) else torch.cat(state)).cpu().numpy()
             for state in (self.indices, self.counts, self.losses)

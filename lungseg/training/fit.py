@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from pytorch_lightning.loggers import Logger
 
 from lungseg.core.errors import Stopped, UserError
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Signals
 from lungseg.data.datamodule import SegmentationData
@@ -21,7 +21,7 @@ from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training import trainer
 from lungseg.training.callbacks import Curves, EpochLoss, Overlays, Throughput
 from lungseg.training.checkpoints import KeepCheckpoints
-from lungseg.training.distributed.connection import Line
+from lungseg.training.distributed.connection import Connection
 from lungseg.training.progress import EpochLines, progress_bar
 
 log = logging.getLogger("lungseg")
@@ -33,8 +33,8 @@ BROKEN_STATE = (KeyError, TypeError, AttributeError, ValueError, IndexError)  # 
 class Ranks:
     """Where this one stands, its line to the others, and where their process group meets; no line: there is one."""
 
-    place: Place
-    line: Line | None = None
+    place: RankEnvironment
+    line: Connection | None = None
     port: int = 0
 
 

@@ -37,7 +37,7 @@ from lungseg.tasks.build import arm, build_data, build_module, plain, resolved
 from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training import interruption
 from lungseg.training.distributed import slurm_requeue
-from lungseg.training.distributed.rank_group import Team, team_of
+from lungseg.training.distributed.rank_group import RankGroup, team_of
 from lungseg.training.fit import build_trainer, fit
 from lungseg.training.loggers import build
 from lungseg.training.loggers.metrics_csv import MetricsFile
@@ -74,7 +74,7 @@ def _train_signalled(cfg: DictConfig, overrides: Sequence[str]) -> Run:
             raise slurm_requeue.stopped("stopped before training began", error.number, further=False) from None
 
 
-def _train(cfg: DictConfig, earlier: Run | None, team: Team, signals: Signals) -> Run:
+def _train(cfg: DictConfig, earlier: Run | None, team: RankGroup, signals: Signals) -> Run:
     cases = build_cases(cfg.data)
     found = fingerprint(cases)
     if earlier is None:
@@ -133,7 +133,7 @@ def _fit(
     module: SegmentationModule,
     data: SegmentationData,
     signals: Signals,
-    team: Team,
+    team: RankGroup,
     told: Mapping[str, Any],
 ) -> list[Logger]:
     """The loggers, for what is still to come."""

@@ -15,7 +15,7 @@ from lungseg.core.config.value_types import is_list, shown
 from lungseg.core.cpu_count import machine_cores
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.training.checkpoints import AtomicIO
 from lungseg.training.distributed.sync_batchnorm import SyncBatchNorm
 from lungseg.training.mixed_precision import BF16, BF16Mixed
@@ -34,12 +34,12 @@ def ranks(options: Mapping[str, Any]) -> int:
         raise UserError(f"trainer.devices={devices}: expected how many, which ones as [0,1], or auto") from None
 
 
-def place_of(options: Mapping[str, Any], here: Place) -> Place:
+def place_of(options: Mapping[str, Any], here: RankEnvironment) -> RankEnvironment:
     """``here``, known to be what ``options`` ask for; ranks that nothing else has started are one machine's."""
     wanted, nodes = ranks(options), int(options.get("num_nodes", 1))
     if here.ranks == 1 and nodes == 1:
         _require_devices(options, wanted)
-        return Place(ranks=wanted)
+        return RankEnvironment(ranks=wanted)
     if (wanted, nodes) != (here.ranks, here.nodes) or here.rank != here.node * (wanted // nodes) + here.local_rank:
         raise UserError(
             f"trainer.num_nodes={nodes}, {wanted // nodes} devices on each, but {here.by or 'nothing'} started "
@@ -73,7 +73,7 @@ def _require_devices(options: Mapping[str, Any], wanted: int) -> None:
 class Given(LightningEnvironment):
     """Ranks that are there already, wherever they came from."""
 
-    def __init__(self, place: Place, port: int) -> None:
+    def __init__(self, place: RankEnvironment, port: int) -> None:
         super().__init__()
         self.place, self._main_port = place, port
 
@@ -102,7 +102,7 @@ def build(
     root: Path,
     rank_timeout_minutes: float = MINUTES,
     sync_batchnorm: bool = True,
-    place: Place | None = None,
+    place: RankEnvironment | None = None,
     port: int = 0,
     **options: Any,
 ) -> pl.Trainer:

@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 from lungseg.sweep.state.study_record import recorded
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.sweep.pretend import end
 
 
 def states(folder):
     """State -> how many trials of the study are in it."""
-    return Counter(row.state for row in Ledger(recorded(folder)[0]).rows())
+    return Counter(row.state for row in TrialQueue(recorded(folder)[0]).rows())
 
 
 def ends(process, code=0, seconds=120):

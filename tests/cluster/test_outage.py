@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.sweep.state.study_record import recorded
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.cluster.left import ends, require_none, states
 from tests.cluster.servers import MariaDB, Postgres, served
 from tests.helpers import ROOT
@@ -114,7 +114,7 @@ def away_for_ten_seconds(script, storage, away, back):
         done(folder / f"seed{n}", count)
         assert len({pid for _, pid in epochs(folder / f"seed{n}")}) == 1
     assert states(folder) == {"finished": trials}
-    everything = [row.user_attrs.get("name") for row in Ledger(recorded(folder)[0]).optuna.get_trials()]
+    everything = [row.user_attrs.get("name") for row in TrialQueue(recorded(folder)[0]).optuna.get_trials()]
     assert sorted(everything) == [f"seed{n}" for n in range(trials)]
 
 
@@ -212,7 +212,7 @@ def test_a_full_disk(script, again):
         assert whole_lines(folder / "journal.log")
         for n in range(trials):
             assert finished(folder / f"seed{n}")
-        rows = [row for row in Ledger(recorded(folder)[0]).optuna.get_trials() if row.state.name == "COMPLETE"]
+        rows = [row for row in TrialQueue(recorded(folder)[0]).optuna.get_trials() if row.state.name == "COMPLETE"]
         assert sorted(row.user_attrs["name"] for row in rows) == [f"seed{n}" for n in range(trials)]
 
 

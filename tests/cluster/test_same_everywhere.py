@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.sweep.state.study_record import recorded
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def swept(name, folder, env):
     assert (folder / name / "comparison" / "comparison.html").read_text().startswith("<!doctype html>")
     here = os.getcwd()
     try:
-        rows = Ledger(recorded(folder / name)[0]).rows()
+        rows = TrialQueue(recorded(folder / name)[0]).rows()
     finally:
         os.chdir(here)
     assert [row.state for row in rows] == ["finished"] * 4

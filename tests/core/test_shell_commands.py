@@ -144,7 +144,7 @@ def test_a_split_of_data_is_trained_on_by_what_is_printed(oddest, shell, folder_
 
 def test_a_study_is_joined_gone_on_with_and_looked_at_by_what_is_printed(odd, shell, capsys):
     from lungseg.sweep.run.trial_process import alone, words_now
-    from lungseg.sweep.spec.study import read_study
+    from lungseg.sweep.spec.study_file import read_study
     from lungseg.sweep.state.continue_command import command_of
     from lungseg.sweep.state.study_record import record, recorded
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lungseg.evaluation.flawed_definitions import NAMES, Flattery
+from lungseg.evaluation.flawed_definitions import NAMES, FlawedScores
 
 
 def pair(shape, seed, share=0.3):
@@ -16,7 +16,7 @@ def pair(shape, seed, share=0.3):
 
 
 def summary(pairs, batch_size):
-    flattery = Flattery(["lung"], batch_size)
+    flattery = FlawedScores(["lung"], batch_size)
     for one in pairs:
         flattery.add(*one)
     return flattery.summary()["lung"]

@@ -8,7 +8,7 @@ import yaml
 
 from lungseg.cli.main import SWEEP
 from lungseg.sweep.spec.settings import OF_SEARCH, Budget, Resources, Settings, objectives, read_settings
-from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.study_file import read_study
 from tests.helpers import ROOT
 
 DOC = (ROOT / "docs" / "studies.md").read_text()

@@ -22,11 +22,11 @@ from lungseg.sweep.run.join import Help, typed_by, work
 from lungseg.sweep.search.results import write_experiment
 from lungseg.sweep.search.samplers import make_sampler
 from lungseg.sweep.spec.settings import Settings
-from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.study_file import read_study
 from lungseg.sweep.spec.untrusted_values import typed_modules
 from lungseg.sweep.state.storage import open_storage
 from lungseg.sweep.state.study_record import record, recorded
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 
 GRID = {"base": {"model": "unet_classic", "data.count": 24}, "grid": {"seed": [0, 1]}}
 SEARCH = {
@@ -159,7 +159,7 @@ def test_no_setting_runs_commands_or_reaches_for_another_cluster(settings, said,
 
 
 def test_what_is_typed_needs_no_check(monkeypatch):
-    monkeypatch.setattr("lungseg.sweep.spec.study.require_executor", lambda kind: None)
+    monkeypatch.setattr("lungseg.sweep.spec.study_file.require_executor", lambda kind: None)
     theirs({**GRID, "slurm": {"partition": "gpu", "mem_gb": 8}})
     given = {"slurm.setup": "[module load cuda]", "label": "'${seed}'", "ray.address": "10.0.0.1:6379"}
     given["loss._target_"] = "payload_of_mine.Loss"
@@ -207,7 +207,7 @@ def begun():
         theirs(honest)
         study = read_study(Path("theirs.yaml"), given=given if "content" not in changes else None)
         study = record(study, "rm -rf ~")
-        Ledger(study).fill([trial.name for trial in study.trials], [])
+        TrialQueue(study).fill([trial.name for trial in study.trials], [])
         path = study.folder / "study.json"
         content = json.loads(path.read_text())
         content |= {**changes, "given": given or {}}
@@ -258,7 +258,7 @@ def test_workers_that_the_leader_sends_need_not_be_told_again(begun, pretended, 
     study = read_study(Path("theirs.yaml"), given={"loss._target_": "mine_to_send.Loss", "label": "'${seed}'"})
     typed = pickle.loads(pickle.dumps(typed_by(study)))
     work(folder, Help("slurm", 1), said=lambda *_: None, typed=typed)
-    assert [row.state for row in Ledger(recorded(folder)[0]).rows()] == ["finished", "finished"]
+    assert [row.state for row in TrialQueue(recorded(folder)[0]).rows()] == ["finished", "finished"]
     record_file = folder / "study.json"
     content = json.loads(record_file.read_text())
     content["given"]["loss._target_"] = "payload.Net"  # changed by somebody since

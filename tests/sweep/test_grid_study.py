@@ -189,10 +189,10 @@ def test_what_waited_and_is_not_asked_for_any_more_is_not_run(pretended, compare
     study("grid: {arm: {a: {}, b: {}}, seed: [0, 1]}")
     assert ran("arm=b", "seed=0") == 0
     from lungseg.sweep.state.study_record import recorded
-    from lungseg.sweep.state.trial_queue import Ledger
+    from lungseg.sweep.state.trial_queue import TrialQueue
 
-    ledger = Ledger(recorded(Path("studies/mine-full"))[0])
-    ledger.fill(["a-seed0", "a-seed1", "b-seed0"], [])
+    queue = TrialQueue(recorded(Path("studies/mine-full"))[0])
+    queue.fill(["a-seed0", "a-seed1", "b-seed0"], [])
     assert ran("arm=a", "seed=1") == 0
     assert not Path("studies/mine-full/a-seed0").exists()
     assert Path("studies/mine-full/a-seed1").exists()

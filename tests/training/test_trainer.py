@@ -6,7 +6,7 @@ import torch
 from lungseg.core.config.compose import compose, plain
 from lungseg.core.config.validation import require_values
 from lungseg.core.errors import UserError
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.training import trainer
 from lungseg.training.train import train
 
@@ -28,27 +28,27 @@ def test_more_processes_than_cores_are_refused_before_anything_is_made(tmp_path,
 
 def test_two_processes_may_share_a_core(monkeypatch):
     monkeypatch.setattr(trainer, "machine_cores", lambda: 1)
-    assert trainer.place_of({"accelerator": "cpu", "devices": 2}, Place()).ranks == 2
+    assert trainer.place_of({"accelerator": "cpu", "devices": 2}, RankEnvironment()).ranks == 2
     with pytest.raises(UserError, match="3 processes on 1 CPU core; expected at most 2"):
-        trainer.place_of({"accelerator": "cpu", "devices": 3}, Place())
+        trainer.place_of({"accelerator": "cpu", "devices": 3}, RankEnvironment())
 
 
 @pytest.mark.parametrize("devices", [3, [0, 2], "1,2", [5]])
 def test_more_gpus_than_there_are_are_refused(monkeypatch, devices):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(UserError, match=r"^trainer\.devices=.*: torch finds 2 GPUs here; expected at most 2, or which"):
-        trainer.place_of({"accelerator": "gpu", "devices": devices}, Place())
+        trainer.place_of({"accelerator": "gpu", "devices": devices}, RankEnvironment())
 
 
 @pytest.mark.parametrize(("devices", "ranks"), [(2, 2), ([0, 1], 2), ("0,1", 2), ([1], 1)])
 def test_gpus_that_are_there_are_taken(monkeypatch, devices, ranks):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert trainer.place_of({"accelerator": "gpu", "devices": devices}, Place()).ranks == ranks
+    assert trainer.place_of({"accelerator": "gpu", "devices": devices}, RankEnvironment()).ranks == ranks
 
 
 def test_ranks_that_something_else_has_started_are_its_own_to_count(monkeypatch):
     monkeypatch.setattr(trainer, "machine_cores", lambda: 1)
-    assert trainer.place_of({"accelerator": "cpu", "devices": 4}, Place(ranks=4, by="srun")).ranks == 4
+    assert trainer.place_of({"accelerator": "cpu", "devices": 4}, RankEnvironment(ranks=4, by="srun")).ranks == 4
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from lungseg.comparison.analysis import MOST_PAIRS, Analysis
-from lungseg.comparison.configurations import Arm
+from lungseg.comparison.configurations import Configuration
 from lungseg.comparison.grouping import Group
-from lungseg.comparison.judged_run import Entry
+from lungseg.comparison.judged_run import JudgedRun
 from lungseg.comparison.report import Report, warnings
-from lungseg.comparison.score_type import Kind
+from lungseg.comparison.score_type import ScoreType
 from lungseg.comparison.verdict import identical_mark, sentence
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
@@ -27,7 +27,7 @@ NOTE = (
 )
 
 
-def run_data(entry: Entry) -> dict[str, Any]:
+def run_data(entry: JudgedRun) -> dict[str, Any]:
     manifest, path = entry.manifest, str(entry.run.path)
     git = manifest.get("git") or {}
     return {
@@ -88,12 +88,12 @@ def _of_these_cases(group: Group) -> list[Mapping[str, Any]]:
     return [one if one["cases"] == len(group.table.id) else {"results": {}} for one in found]
 
 
-def _severity(summary: Mapping[str, Any], entry: Entry, region: str) -> Any:
+def _severity(summary: Mapping[str, Any], entry: JudgedRun, region: str) -> Any:
     which = "tuned" if entry.table.path.name == "cases-tuned.csv" else "model"
     return summary["results"].get(which, {}).get(region, {}).get("severity")
 
 
-def _metric(kind: Kind) -> dict[str, Any]:
+def _metric(kind: ScoreType) -> dict[str, Any]:
     shown = {key: value for key, value in asdict(kind).items() if key not in ("metric", "higher")}
     return {"id": kind.id, "better": 1 if kind.higher else -1, **shown}
 
@@ -109,7 +109,7 @@ def _each(found: list[Any]) -> list[Any] | None:
     return found if all(one is not None for one in found) else None
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
+def _arm(arm: Configuration) -> dict[str, Any]:
     first = arm.entries[0]
     more = f" and {plural(len(arm.entries) - 1, 'more seed')}" if len(arm.entries) > 1 else ""
     return {
@@ -122,7 +122,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
     }
 
 
-def _baselines(summary: Mapping[str, Any], kind: Kind, weight: Weight) -> dict[str, float]:
+def _baselines(summary: Mapping[str, Any], kind: ScoreType, weight: Weight) -> dict[str, float]:
     """Finds those of a summary, if its means are over the same."""
     if weight_of(summary) != weight:
         return {}
@@ -133,7 +133,7 @@ def _baselines(summary: Mapping[str, Any], kind: Kind, weight: Weight) -> dict[s
     return {name.replace("_", " "): value for name, value in there.items() if value is not None}
 
 
-def _stats(found: Analysis, arms: Sequence[Arm]) -> dict[str, Any]:
+def _stats(found: Analysis, arms: Sequence[Configuration]) -> dict[str, Any]:
     versus = [
         None if one is None else {**asdict(one), "adjusted": found.adjusted[place], "sure": found.behind(place)}
         for place, one in enumerate(found.versus)

@@ -46,7 +46,7 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class NearDuplicate:
     """``first`` < ``second``: places in the list that was searched. ``likeness``: at most 1, the same pixels."""
 
     first: int
@@ -82,7 +82,7 @@ def _contrast(plane: Floats, sigma: float) -> Floats:
     return np.asarray((even - even.mean()) / (even.std() + 1e-6), np.float32)
 
 
-def find_twins(descriptors: Sequence[Descriptor]) -> list[Twin]:
+def find_twins(descriptors: Sequence[Descriptor]) -> list[NearDuplicate]:
     """Each pair once, the identical first, then the likest; the order of ``descriptors`` does not change which.
 
     A flat image is nobody's twin. Of equal images each is paired with the first 20, and each other image is compared
@@ -94,10 +94,10 @@ def find_twins(descriptors: Sequence[Descriptor]) -> list[Twin]:
             equal[descriptor.digest].append(index)
     groups = [equal[digest] for digest in sorted(equal)]
     same = [(a, b) for group in groups for n, a in enumerate(group[:LISTED]) for b in group[n + 1 :]]
-    twins = [Twin(a, b, "identical", 1.0) for a, b in same]
+    twins = [NearDuplicate(a, b, "identical", 1.0) for a, b in same]
     for one, other, likeness in _near([descriptors[group[0]] for group in groups]):
         for pair in product(groups[one][:LISTED], groups[other][:LISTED]):
-            twins.append(Twin(min(pair), max(pair), "near", likeness))
+            twins.append(NearDuplicate(min(pair), max(pair), "near", likeness))
     return sorted(twins, key=lambda twin: (twin.kind, -twin.likeness, twin.first, twin.second))
 
 

@@ -44,7 +44,7 @@ def is_unknown(row: Mapping[str, str]) -> bool:
 
 
 def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
-    """Read the columns that are understood; two rows of a file must agree."""
+    """Reads the columns that are understood; two rows of a file must agree."""
     table = read_text_table(path)
     header = {name.lower(): name for name in table.columns if name}
     names = {ours: _column(path, ours, columns, header) for ours in COLUMNS}
@@ -117,7 +117,7 @@ def require_no_subject(metadata: Metadata) -> None:
 
 
 def key_of(name: str) -> str:
-    """Of a file in the table, with or without its ending and folder, in capitals or not."""
+    """Returns the key of a file in the table, with or without its ending and folder, in capitals or not."""
     return stem(Path(name.strip())).lower()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lungseg.evaluation.analyses.masking import chest_alone, lungs_alone, lungs_gone
 from lungseg.evaluation.analyses.paired_change import (
-    Gain,
+    PairedChange,
     could_be_sure,
     is_sure,
     said,
@@ -29,7 +29,7 @@ def frame(subject: Subject) -> Answer:
     return Answer("Does it look at the lungs, or at the frame?", lines, numbers)
 
 
-def _frame_verdict(gain: Gain) -> str:
+def _frame_verdict(gain: PairedChange) -> str:
     """Empty where it cannot be told."""
     if is_sure(gain.dice, gain.dice_p):
         return "It uses what is outside, or is upset by its absence." if gain.dice.difference < 0 else "That misled it."

@@ -30,7 +30,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Gain:
+class PairedChange:
     """Holds mean Dice and share of false alarms of one region, plain and changed, and changed minus plain, by case.
 
     ``dice_p``, ``alarms_p``: corrected by Holm for all ``tests`` of the question. ``dice_effective``: the effective
@@ -64,7 +64,7 @@ def outcome_of(counts: NDArray[np.int64]) -> Outcome:
 
 def gains(
     plain: Outcome, changed: Outcome, regions: Sequence[str], patients: Sequence[str], weight: Weight = "images"
-) -> list[Gain]:
+) -> list[PairedChange]:
     """Compares both in each region; p is corrected for these alone, see ``corrected``."""
     found = []
     for k, region in enumerate(regions):
@@ -79,11 +79,11 @@ def _gain(
     alarms: tuple[NDArray[np.float64], NDArray[np.float64]],
     patients: Sequence[str],
     weight: Weight,
-) -> Gain:
+) -> PairedChange:
     """Compares one region; of each pair [N] plain comes first."""
     found, invented = (_compare(pair, patients, weight) for pair in (dice, alarms))
     before, after, alarms_before, alarms_after = (_mean(values, patients, weight) for values in (*dice, *alarms))
-    return Gain(
+    return PairedChange(
         region,
         before,
         after,
@@ -102,7 +102,7 @@ def _compare(pair: tuple[NDArray[np.float64], NDArray[np.float64]], patients: Se
     return compare(rows[:, 1], rows[:, 0], owners)
 
 
-def corrected(found: Sequence[Gain]) -> list[Gain]:
+def corrected(found: Sequence[PairedChange]) -> list[PairedChange]:
     """Corrects p for all tests of ``found`` together: whoever asks of several regions or members sees them all."""
     p = np.array([[one.dice.p, one.alarms.p] for one in found]).reshape(-1, 2)
     adjusted = holm(p.ravel()).reshape(p.shape)
@@ -126,7 +126,7 @@ def could_be_sure(found: Paired, tests: int = 1) -> bool:
     return tests * 2.0 ** (1 - found.patients) < SURE
 
 
-def said(gain: Gain) -> str:
+def said(gain: PairedChange) -> str:
     """Tells Dice, and false alarms where there may be any; changed minus plain."""
     parts = []
     if not math.isnan(gain.dice.difference):

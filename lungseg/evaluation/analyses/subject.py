@@ -7,8 +7,8 @@ from typing import Any
 
 from lungseg.data.case import Case
 from lungseg.evaluation.analyses.paired_change import (
-    Gain,
     Outcome,
+    PairedChange,
     gains,
     outcome,
 )
@@ -19,7 +19,7 @@ from lungseg.metrics.stats.patient_weights import Weight
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is asked, on which cases; ``plain`` is what was judged of them without asking. ``gate`` predicts lungs."""
+    """Holds who is asked, on which cases; ``plain`` was judged of them without asking. ``gate`` predicts lungs."""
 
     predict: Predictor | Ensemble
     cases: Sequence[Case]
@@ -34,13 +34,13 @@ class Subject:
     def outcome(self, predict: Callable[[Sequence[Case]], Predicted]) -> Outcome:
         return outcome(predict, self.cases, self.threshold)
 
-    def gains(self, changed: Outcome, plain: Outcome | None = None) -> list[Gain]:
+    def gains(self, changed: Outcome, plain: Outcome | None = None) -> list[PairedChange]:
         return gains(plain or self.plain, changed, self.regions, [case.patient for case in self.cases], self.weight)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One question's, as text and as numbers."""
+    """Holds one question's answer, as text and as numbers."""
 
     question: str
     lines: list[str]

@@ -9,7 +9,7 @@ from lungseg.evaluation.analyses.subject import Answer, Subject
 
 
 def flips(subject: Subject) -> Answer:
-    """Where the run was judged with flips, it is asked without them."""
+    """Compares with flips and without; a run that was judged with flips is asked without them."""
     judged_flipped = subject.tta == "flip"
     other = subject.outcome(subject.predict.but(tta="none" if judged_flipped else "flip"))
     found = subject.gains(subject.plain, other) if judged_flipped else subject.gains(other)

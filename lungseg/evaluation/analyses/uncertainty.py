@@ -1,4 +1,4 @@
-"""How unsure a net is, and whether it is unsure where it is wrong."""
+"""Asks how unsure a net is, and whether it is unsure where it is wrong."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ REFERRED = (0.1, 0.2, 0.3)  # shares of the cases that a person would look at in
 
 @dataclass(frozen=True)
 class Unsure:
-    """One case: how unsure the net is of it, its Dice (NaN: no reference), and what is drawn of it."""
+    """Holds of one case how unsure the net is of it, its Dice (NaN: no reference), and what is drawn of it."""
 
     case: Case
     uncertainty: float
@@ -37,7 +37,7 @@ class Unsure:
 
 
 class Uncertainty:
-    """Of one region, collected case by case: entropy in bits, 0 sure to 1 a coin."""
+    """Collects, of one region, case by case: entropy in bits, 0 sure to 1 a coin."""
 
     def __init__(self, region: str) -> None:
         self.region = region
@@ -45,7 +45,7 @@ class Uncertainty:
         self.pixels = np.zeros((2, BINS), np.int64)  # right and wrong ones, by entropy
 
     def add(self, case: Case, probabilities: NDArray[np.float32], reference: Mask, threshold: float) -> None:
-        """[H, W] twice. A case's uncertainty is its entropy over all pixels per pixel that may be of the region."""
+        """Adds a case, [H, W] twice. Its uncertainty is its entropy per pixel that may be of the region."""
         unsure, prediction = entropy(probabilities), probabilities > threshold
         bins = np.minimum((unsure * BINS).astype(np.intp), BINS - 1)
         wrong = prediction != reference
@@ -56,7 +56,7 @@ class Uncertainty:
         self.cases.append(Unsure(case, float(unsure.sum()) / expected, dice))
 
     def summary(self) -> dict[str, Any]:
-        """``auroc``: chance that a wrong pixel is less sure than a right one; the rest is over cases."""
+        """Returns ``auroc``: chance that a wrong pixel is less sure than a right one; the rest is over cases."""
         scored = [one for one in self.cases if not math.isnan(one.dice)]
         unsure, dice = np.array([one.uncertainty for one in scored]), np.array([one.dice for one in scored])
         order = np.argsort(unsure, kind="stable")
@@ -77,13 +77,13 @@ class Uncertainty:
 
 
 def entropy(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """In bits."""
+    """Returns the entropy in bits."""
     p = probabilities.astype(np.float64).clip(1e-12, 1 - 1e-12)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
 
 
 def auroc(pixels: NDArray[np.int64]) -> float:
-    """[2, BINS] of right and wrong ones -> chance that a wrong one lies higher; NaN if a kind has none."""
+    """Takes [2, BINS] of right and wrong ones -> chance that a wrong one lies higher; NaN if a kind has none."""
     right, wrong = pixels.astype(np.float64)
     if not right.sum() or not wrong.sum():
         return float("nan")
@@ -92,7 +92,7 @@ def auroc(pixels: NDArray[np.int64]) -> float:
 
 
 def draw_uncertainty(shown: Sequence[tuple[Overlay, NDArray[np.float32]]], region: str) -> Rgb:
-    """For each case: image, contours, errors, and the map of its entropy [H, W]; below them what the colours mean."""
+    """Draws for each case: image, contours, errors, and the map of its entropy [H, W]; below, what colours mean."""
     sheet = draw_sheet([overlay for overlay, _ in shown], f"the cases whose {region} it is least sure of")
     gap = np.full((CAPTION, PANEL, 3), PAPER, np.uint8)
     column = [gap]
@@ -102,7 +102,7 @@ def draw_uncertainty(shown: Sequence[tuple[Overlay, NDArray[np.float32]]], regio
 
 
 def _map(probabilities: NDArray[np.float32]) -> Rgb:
-    """[PANEL, PANEL, 3], centred as the panels beside it."""
+    """Returns [PANEL, PANEL, 3], centred as the panels beside it."""
     height, width = probabilities.shape
     scale = PANEL / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -120,7 +120,7 @@ def _coloured(entropies: NDArray[np.floating[Any]]) -> Rgb:
 
 
 def _scale() -> Rgb:
-    """From sure to unsure."""
+    """Draws the colours from sure to unsure."""
     sure, unsure = caption_bar(70, "sure", 15), caption_bar(90, "a coin", 15)
     bar = np.full((CAPTION, PANEL - 160, 3), PAPER, np.uint8)
     bar[CAPTION // 2 - 7 : CAPTION // 2 + 7] = _coloured(np.linspace(0, 1, PANEL - 160)[None])
@@ -145,7 +145,7 @@ def uncertainty(subject: Subject) -> Answer:
 
 
 def _uncertainty_said(summary: dict[str, Any]) -> Iterator[str]:
-    """Nothing of what no case defines."""
+    """Says a score, or nothing where no case defines it."""
     kept = summary["dice_without_the_least_sure"]
     if not math.isnan(summary["auroc"]):
         yield f"a wrong pixel is less sure than a right one {summary['auroc']:.0%} of the time (50% by chance)."

@@ -17,21 +17,21 @@ from lungseg.sweep.display.events import duration, news
 from lungseg.sweep.run.trial_logs import newest_log, says_now
 from lungseg.sweep.spec.settings import Objective
 from lungseg.sweep.spec.study import Study
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_row import TrialRow
 
 STATES = ("finished", "running", "waiting", "pruned", "failed", "no weights", "not started")
 SHOWN = 12  # running trials
 
 
-class Live:
+class Dashboard:
     """On ``study``; its rows are all that it is told, so it does not matter which machine did what."""
 
     def __init__(self, study: Study) -> None:
         self.study, self.terminal = study, sys.stdout.isatty()
-        self._drawn, self._lock, self._known = 0, threading.RLock(), dict[str, Row]()
+        self._drawn, self._lock, self._known = 0, threading.RLock(), dict[str, TrialRow]()
 
     @contextlib.contextmanager
-    def shown(self, rows: Sequence[Row]) -> Iterator[None]:
+    def shown(self, rows: Sequence[TrialRow]) -> Iterator[None]:
         """``rows`` are no news. What is logged meanwhile stands above the table."""
         self._known = {row.name: row for row in rows}
         log, above = logging.getLogger("lungseg"), _Above()
@@ -47,7 +47,7 @@ class Live:
             self._wipe()
             print(printable(text), flush=True)
 
-    def draw(self, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> None:
+    def draw(self, rows: Sequence[TrialRow], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> None:
         """What has happened since the last time, then the table; ``jobs``: what a scheduler says of the study."""
         for line in news(self.study, self._known, rows, begins=not self.terminal):
             self.line(line)
@@ -71,13 +71,13 @@ class Live:
 class _Above(logging.Handler):
     """Messages above a table."""
 
-    live: Live
+    live: Dashboard
 
     def emit(self, record: logging.LogRecord) -> None:
         self.live.line(self.format(record))
 
 
-def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> list[str]:
+def table(study: Study, rows: Sequence[TrialRow], workers: Sequence[Mapping[str, Any]], jobs: str = "") -> list[str]:
     """Counts, the best so far, what runs, who works, and how long it may take still."""
     named = {trial.name for trial in study.trials}
     mine = [row for row in rows if study.space is not None or row.name in named]
@@ -101,7 +101,7 @@ def table(study: Study, rows: Sequence[Row], workers: Sequence[Mapping[str, Any]
     return lines + _running(study, [row for row in rows if row.state == "running"], {one["name"] for one in workers})
 
 
-def _running(study: Study, rows: Sequence[Row], there: Set[str]) -> list[str]:
+def _running(study: Study, rows: Sequence[TrialRow], there: Set[str]) -> list[str]:
     lines = []
     for row in rows[:SHOWN]:
         said = says_now(newest_log(study.folder, study.trial(row.name, None)))
@@ -111,13 +111,13 @@ def _running(study: Study, rows: Sequence[Row], there: Set[str]) -> list[str]:
     return [*lines, *([f"  and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else [])]
 
 
-def best_so_far(study: Study, rows: Sequence[Row]) -> list[str]:
+def best_so_far(study: Study, rows: Sequence[TrialRow]) -> list[str]:
     """Of what was asked for, not of the steps before; in a grid of several tasks the best of each."""
     objectives = study.objectives
     sign = 1 if objectives[0].direction == "maximize" else -1
     steps = study.steps
     tasks = {trial.name: trial.parts[0].overrides.get("task", "") for trial in study.trials}
-    found: dict[str, Row] = {}
+    found: dict[str, TrialRow] = {}
     for row in rows:
         if not row.values or len(row.values) != len(objectives) or row.name in steps:
             continue
@@ -127,12 +127,12 @@ def best_so_far(study: Study, rows: Sequence[Row]) -> list[str]:
     return [f"{f'{task}: ' if len(found) > 1 else ''}{_scored(row, objectives)}" for task, row in found.items()]
 
 
-def _scored(row: Row, objectives: Sequence[Objective]) -> str:
+def _scored(row: TrialRow, objectives: Sequence[Objective]) -> str:
     values = zip(objectives, row.values or [], strict=True)
     return f"{row.name}  {', '.join(f'{one.name} {value:.4f}' for one, value in values)}"
 
 
-def time_left(rows: Sequence[Row], total: int | None, slots: int) -> str:
+def time_left(rows: Sequence[TrialRow], total: int | None, slots: int) -> str:
     """From the mean of what has ended; nothing before that."""
     ended = [(row.ended - row.began).total_seconds() for row in rows if row.ended and row.began and row.values]
     if not ended or total is None:
@@ -141,7 +141,7 @@ def time_left(rows: Sequence[Row], total: int | None, slots: int) -> str:
     return duration(mean(ended) * waiting / max(slots, 1)) if waiting else ""
 
 
-def _total(study: Study, rows: Sequence[Row]) -> int | None:
+def _total(study: Study, rows: Sequence[TrialRow]) -> int | None:
     """At least as many as there are: an earlier command may have had a larger budget."""
     if study.space is None:
         return len(study.trials)

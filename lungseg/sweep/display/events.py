@@ -5,23 +5,23 @@ from datetime import datetime
 
 from lungseg.sweep.run.trial_logs import newest_log
 from lungseg.sweep.spec.study import Study
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_row import TrialRow
 
 QUIET = ("finished", "pruned")  # ends of which nothing more is to be said
 
 
-def news(study: Study, before: Mapping[str, Row], rows: Sequence[Row], begins: bool = True) -> list[str]:
+def news(study: Study, before: Mapping[str, TrialRow], rows: Sequence[TrialRow], begins: bool = True) -> list[str]:
     """Lines, in the order in which it happened; ``before`` by name. ``begins``: which began, too."""
     changed = [row for row in rows if _state(before.get(row.name)) != _state(row)]
     changed.sort(key=lambda row: row.ended or row.began or datetime.max)
     return [line for row in changed for line in _lines(study, before.get(row.name), row, begins)]
 
 
-def _state(row: Row | None) -> tuple[int, str] | None:
+def _state(row: TrialRow | None) -> tuple[int, str] | None:
     return (row.trial_id, row.state) if row else None
 
 
-def _lines(study: Study, old: Row | None, row: Row, begins: bool) -> Iterator[str]:
+def _lines(study: Study, old: TrialRow | None, row: TrialRow, begins: bool) -> Iterator[str]:
     """A trial that was given back has another row."""
     another = old is None or old.trial_id != row.trial_id
     if another and row.again:

@@ -10,15 +10,15 @@ from typing import Any
 from lungseg.core.errors import Stopped, UserError
 from lungseg.core.plural import plural
 from lungseg.models.hub import require_weights
-from lungseg.sweep.display.dashboard import Live
+from lungseg.sweep.display.dashboard import Dashboard
 from lungseg.sweep.executors import Executor, make_executor
 from lungseg.sweep.run.trial_process import Stop
 from lungseg.sweep.spec.study import Study
-from lungseg.sweep.state.heartbeat import Sign, alive, sweep_away
+from lungseg.sweep.state.heartbeat import Heartbeat, alive, sweep_away
 from lungseg.sweep.state.recovery import rescue
 from lungseg.sweep.state.study_record import STOP, ask_to_stop
-from lungseg.sweep.state.trial_queue import Ledger
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_queue import TrialQueue
+from lungseg.sweep.state.trial_row import TrialRow
 
 log = logging.getLogger("lungseg")
 
@@ -26,46 +26,48 @@ TICK = 0.5  # seconds between two looks at the study
 REDRAWN = 2.0
 
 
-def lead(study: Study, command: str) -> list[Row]:
+def lead(study: Study, command: str) -> list[TrialRow]:
     """All trials to their end, by this process and those that it starts."""
-    sign = Sign(study.folder, study.settings.heartbeat, {"slots": 0, "executor": "lead"})
-    ledger, live, stop = Ledger(study, sign.name), Live(study), Stop()
+    heartbeat = Heartbeat(study.folder, study.settings.heartbeat, {"slots": 0, "executor": "lead"})
+    queue, live, stop = TrialQueue(study, heartbeat.name), Dashboard(study), Stop()
     (study.folder / STOP).unlink(missing_ok=True)
-    _fill(study, ledger)
-    _announce(study, ledger.rows())
+    _fill(study, queue)
+    _announce(study, queue.rows())
     executor = make_executor(study, stop)
-    sign.start()
+    heartbeat.start()
     try:
-        with live.shown(ledger.rows()), _signals(study, stop, live, command) as stopped:
+        with live.shown(queue.rows()), _signals(study, stop, live, command) as stopped:
             try:
-                _watch(study, ledger, executor, sign, live, stop)
+                _watch(study, queue, executor, heartbeat, live, stop)
             finally:
                 stop.at_least("soon")
                 executor.end()
-            rows = _settle(study, ledger)
+            rows = _settle(study, queue)
             live.draw(rows, [])
         if stopped:
             raise Stopped(f"stopped; go on by: {command}", stopped[0])
     finally:
-        sign.stop()
+        heartbeat.stop()
     _summary(study, rows)
     return rows
 
 
-def _watch(study: Study, ledger: Ledger, executor: Executor, sign: Sign, live: Live, stop: Stop) -> None:
+def _watch(
+    study: Study, queue: TrialQueue, executor: Executor, heartbeat: Heartbeat, live: Dashboard, stop: Stop
+) -> None:
     looked = 0.0
     while not (stop.soon.is_set() and not _others(study, executor)):
         if time.monotonic() - looked > REDRAWN:
             looked = time.monotonic()
-            rescue(ledger, sign)
-            rows = ledger.rows()
-            if ledger.over():
+            rescue(queue, heartbeat)
+            rows = queue.rows()
+            if queue.over():
                 return
-            _give_up(study, ledger, rows)
+            _give_up(study, queue, rows)
             if not stop.soon.is_set():
                 executor.start(_room(study, rows))
             with contextlib.suppress(OSError):  # its folder may be away for a while
-                sweep_away(study.folder, sign.now(), study.settings.heartbeat)
+                sweep_away(study.folder, heartbeat.now(), study.settings.heartbeat)
             live.draw(rows, workers(study), executor.waits())
         time.sleep(TICK)
 
@@ -84,7 +86,7 @@ def leaders(study: Study) -> list[dict[str, Any]]:
     return [one for one in alive(study.folder, study.settings.heartbeat) if one.get("executor") == "lead"]
 
 
-def _room(study: Study, rows: Sequence[Row]) -> int:
+def _room(study: Study, rows: Sequence[TrialRow]) -> int:
     """Trials that could be started now."""
     waiting = sum(row.state in ("waiting", "running") for row in rows)
     if study.space is None:
@@ -93,7 +95,7 @@ def _room(study: Study, rows: Sequence[Row]) -> int:
     return waiting + (budget + len(study.trials) - len(rows) if budget is not None else study.settings.workers)
 
 
-def _give_up(study: Study, ledger: Ledger, rows: Sequence[Row]) -> None:
+def _give_up(study: Study, queue: TrialQueue, rows: Sequence[TrialRow]) -> None:
     """What waits needs something that failed; it is said not to be started."""
     states = {row.name: row.state for row in rows}
     needs = {trial.name: trial.needs for trial in study.trials}
@@ -102,10 +104,10 @@ def _give_up(study: Study, ledger: Ledger, rows: Sequence[Row]) -> None:
             need for need in needs.get(row.name, ()) if states.get(need) in ("failed", "no weights", "not started")
         ]
         if row.state == "waiting" and lacking:
-            ledger.end(row, "not started", None, f"{lacking[0]} is not finished")
+            queue.end(row, "not started", None, f"{lacking[0]} is not finished")
 
 
-def _fill(study: Study, ledger: Ledger) -> None:
+def _fill(study: Study, queue: TrialQueue) -> None:
     """All trials wait but those whose published weights cannot be had; what failed before is tried again."""
     lacking: dict[str, str] = {}
     for encoder in {trial.encoder: None for trial in study.trials if trial.encoder}:
@@ -115,13 +117,13 @@ def _fill(study: Study, ledger: Ledger) -> None:
             lacking[encoder] = str(error)
             log.info("trials with pretrained=true and %s are left out: %s", encoder, error)
     encoders = {trial.name: trial.encoder for trial in study.trials}
-    ledger.fill(list(encoders), list(encoders))
-    for row in ledger.rows():
+    queue.fill(list(encoders), list(encoders))
+    for row in queue.rows():
         if encoders.get(row.name) in lacking and row.state == "waiting":
-            ledger.end(row, "no weights", None, "")
+            queue.end(row, "no weights", None, "")
 
 
-def _announce(study: Study, rows: Sequence[Row]) -> None:
+def _announce(study: Study, rows: Sequence[TrialRow]) -> None:
     log.info("%s", study.about or study.file.stem)
     names = {trial.name for trial in study.trials}
     mine = [row for row in rows if study.space is not None or row.name in names]
@@ -140,12 +142,12 @@ def _announce(study: Study, rows: Sequence[Row]) -> None:
     log.info("Ctrl-C once: what runs is finished; twice: all is saved and stopped")
 
 
-def _settle(study: Study, ledger: Ledger) -> list[Row]:
+def _settle(study: Study, queue: TrialQueue) -> list[TrialRow]:
     wanted = {trial.name for trial in study.trials}
-    return [row for row in ledger.rows() if study.space is not None or row.name in wanted]
+    return [row for row in queue.rows() if study.space is not None or row.name in wanted]
 
 
-def _summary(study: Study, rows: Sequence[Row]) -> None:
+def _summary(study: Study, rows: Sequence[TrialRow]) -> None:
     names = {state: [row.name for row in rows if row.state == state] for state in (row.state for row in rows)}
     counted = ", ".join(f"{len(those)} {state}" for state, those in names.items())
     log.info("\ntrials: %s", counted)
@@ -156,7 +158,7 @@ def _summary(study: Study, rows: Sequence[Row]) -> None:
 
 
 @contextlib.contextmanager
-def _signals(study: Study, stop: Stop, live: Live, command: str) -> Iterator[list[int]]:
+def _signals(study: Study, stop: Stop, live: Dashboard, command: str) -> Iterator[list[int]]:
     """Ctrl-C: first let all finish, then save all and stop, then kill. SIGTERM: save all and stop."""
     told: list[int] = []
 

@@ -10,7 +10,7 @@ from lungseg.core.errors import UserError
 from lungseg.core.metrics_csv import read_metrics
 from lungseg.core.run_directory import Run
 from lungseg.core.security.safe_yaml import shown
-from lungseg.sweep.spec.schema import Words
+from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.settings import Objective
 
 NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py begins where it cannot have them
@@ -69,7 +69,7 @@ def _row(run: Run, epoch: Any) -> Mapping[str, str]:
     return {}
 
 
-def shrunk_words(noted: Mapping[str, Any]) -> Words | None:
+def shrunk_words(noted: Mapping[str, Any]) -> Overrides | None:
     """Returns what a smaller batch set in an earlier attempt, as the storage has it; anything else there is refused."""
     words = noted.get("shrunk")
     if words is None:
@@ -84,7 +84,7 @@ def shrunk_words(noted: Mapping[str, Any]) -> Words | None:
     return {key: str(value) for key, value in words.items()}
 
 
-def smaller(run_dir: Path, noted: Mapping[str, Any]) -> Words | None:
+def smaller(run_dir: Path, noted: Mapping[str, Any]) -> Overrides | None:
     """Half the batch, with twice the gradients added up; None where that was done before, or the batch is one."""
     run = Run(run_dir)
     if noted.get("shrunk") or not run.config_file.is_file():

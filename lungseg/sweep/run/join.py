@@ -9,14 +9,14 @@ from lungseg.core.security.trusted_code import trusted_modules, trusting
 from lungseg.sweep.run.resources import slots
 from lungseg.sweep.run.trial_process import Stop
 from lungseg.sweep.run.worker import Worker
-from lungseg.sweep.spec.schema import Words
+from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.study import Study
 from lungseg.sweep.state.recovery import Said
 from lungseg.sweep.state.study_record import recorded
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_row import TrialRow
 
 
-def quiet(what: str, row: Row, reason: str) -> None:
+def quiet(what: str, row: TrialRow, reason: str) -> None:
     print(printable(f"{row.name}  {what}{': ' + reason if reason else ''}"), flush=True)
 
 
@@ -24,7 +24,7 @@ def quiet(what: str, row: Row, reason: str) -> None:
 class Typed:
     """Says what a leader was told on its command line, so that its workers need not believe a file."""
 
-    given: Words
+    given: Overrides
     trust: tuple[str, ...]
 
 

@@ -15,12 +15,12 @@ from lungseg.sweep.run.trial_process import Stop, finished, held, run_process, w
 from lungseg.sweep.search.reporter import REPORT
 from lungseg.sweep.spec.study import Study
 from lungseg.sweep.spec.trial import Trial
-from lungseg.sweep.state.heartbeat import Sign
+from lungseg.sweep.state.heartbeat import Heartbeat
 from lungseg.sweep.state.recovery import Said, rescue, silent
 from lungseg.sweep.state.storage import PATIENCE
 from lungseg.sweep.state.study_record import asked_to_stop
-from lungseg.sweep.state.trial_queue import Ledger
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_queue import TrialQueue
+from lungseg.sweep.state.trial_row import TrialRow
 
 log = logging.getLogger("lungseg")
 
@@ -42,8 +42,8 @@ class Worker:
     ) -> None:
         self.study, self.slots, self.stop, self.said, self.most = study, slots, stop, said, most
         about = {"slots": len(slots), "executor": kind}
-        self.sign = Sign(study.folder, study.settings.heartbeat, about)
-        self.ledger = Ledger(study, self.sign.name)
+        self.heartbeat = Heartbeat(study.folder, study.settings.heartbeat, about)
+        self.queue = TrialQueue(study, self.heartbeat.name)
         self._asked = -1.0
         self.error: BaseException | None = None
         self._taken, self._looked, self._open, self._lock = 0, 0.0, len(slots), threading.Lock()
@@ -58,7 +58,7 @@ class Worker:
 
     def _run(self) -> None:
         self._obey()  # it may have come after somebody asked
-        self.sign.start()
+        self.heartbeat.start()
         threads = [threading.Thread(target=self._slot, args=(place,)) for place in self.slots]
         try:
             for thread in threads:
@@ -68,7 +68,7 @@ class Worker:
                     thread.join(0.2)
                     self._obey()
         finally:
-            self.sign.stop()
+            self.heartbeat.stop()
         if self.error:
             raise self.error
 
@@ -87,7 +87,7 @@ class Worker:
                 row = self._claim()
                 if row is not None:
                     self._work(row, environment)
-                elif self.ledger.over():
+                elif self.queue.over():
                     return
                 else:
                     self._look_after()
@@ -112,14 +112,14 @@ class Worker:
                 told = True
             self.stop.soon.wait(PAUSE)
 
-    def _claim(self) -> Row | None:
+    def _claim(self) -> TrialRow | None:
         with self._lock:
-            row = self.ledger.claim(self.sign.name)
+            row = self.queue.claim(self.heartbeat.name)
             self._taken += row is not None
             return row
 
-    def _work(self, row: Row, environment: Environment) -> None:
-        trial = self.study.trial(row.name, self.ledger.words(row))
+    def _work(self, row: TrialRow, environment: Environment) -> None:
+        trial = self.study.trial(row.name, self.queue.words(row))
         self.said("began", row, "")
         values = []
         for number, part in enumerate(trial.parts):
@@ -136,10 +136,10 @@ class Worker:
         means = [sum(each) / len(each) for each in zip(*values, strict=True)]
         self._end(row, "finished", means, "")
 
-    def _part(self, row: Row, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
+    def _part(self, row: TrialRow, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
         """Run it, unless that is done already; ``how_it_ended``."""
         part, folder = trial.parts[number], self.study.folder
-        shrunk = shrunk_words(self.ledger.noted(row))
+        shrunk = shrunk_words(self.queue.noted(row))
         path = log_of(folder, part)
         start = path.stat().st_size if path.exists() else 0
         with held(folder, part.name, self.stop) as lock:
@@ -154,7 +154,7 @@ class Worker:
             code = 1
         return how_it_ended(code, last_lines(path, start), folder)
 
-    def _told(self, row: Row, number: int) -> Mapping[str, str]:
+    def _told(self, row: TrialRow, number: int) -> Mapping[str, str]:
         """What a run needs to report, and its dashboard's group."""
         group = {"WANDB_RUN_GROUP": self.study.folder.name}
         if self.study.settings.pruner == "none":
@@ -167,11 +167,11 @@ class Worker:
         return {**group, REPORT: json.dumps(about)}
 
     def _tick(self) -> None:
-        if self.sign.lost.is_set():
-            log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.sign.path)
+        if self.heartbeat.lost.is_set():
+            log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.heartbeat.path)
             self.stop.at_least("kill")
 
-    def _ended_early(self, row: Row, trial: Trial, how: str, reason: str) -> None:
+    def _ended_early(self, row: TrialRow, trial: Trial, how: str, reason: str) -> None:
         again = row.attempt < self.study.settings.retries
         asked = self.stop.kill if how == "killed" else self.stop.now
         if how in ("stopped", "killed") and asked.is_set():
@@ -187,17 +187,17 @@ class Worker:
             tried = f" ({row.attempt + 1} times)" if how in ("stopped", "killed") and row.attempt else ""
             self._end(row, "no weights" if how == "no weights" else "failed", None, reason + tried)
 
-    def _less(self, row: Row, trial: Trial) -> Mapping[str, str] | None:
+    def _less(self, row: TrialRow, trial: Trial) -> Mapping[str, str] | None:
         """What a smaller batch sets, where that is allowed and was not tried yet."""
         runs = [part.run_dir for part in trial.parts if not finished(part.run_dir)]
-        return smaller(runs[0], self.ledger.noted(row)) if self.study.settings.shrink and runs else None
+        return smaller(runs[0], self.queue.noted(row)) if self.study.settings.shrink and runs else None
 
-    def _end(self, row: Row, state: str, values: list[float] | None, reason: str) -> None:
-        if self.ledger.end(row, state, values, reason):
+    def _end(self, row: TrialRow, state: str, values: list[float] | None, reason: str) -> None:
+        if self.queue.end(row, state, values, reason):
             self.said(state, row, reason)
 
-    def _give_back(self, row: Row, why: str, attempt: int, **attrs: Any) -> None:
-        if self.ledger.give_back(row, why, attempt, **attrs):
+    def _give_back(self, row: TrialRow, why: str, attempt: int, **attrs: Any) -> None:
+        if self.queue.give_back(row, why, attempt, **attrs):
             self.said("given back", row, why)
 
     def _look_after(self) -> None:
@@ -206,4 +206,4 @@ class Worker:
             if time.monotonic() - self._looked < max(CHECKED, self.study.settings.heartbeat / 4):
                 return
             self._looked = time.monotonic()
-        rescue(self.ledger, self.sign, self.said)
+        rescue(self.queue, self.heartbeat, self.said)

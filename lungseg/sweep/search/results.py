@@ -15,22 +15,24 @@ from lungseg.core.security.printable_text import one_line
 from lungseg.sweep.spec.settings import Objective
 from lungseg.sweep.spec.study import Study
 from lungseg.sweep.spec.untrusted_values import word_value
-from lungseg.sweep.state.trial_queue import Ledger
-from lungseg.sweep.state.trial_row import Row
+from lungseg.sweep.state.trial_queue import TrialQueue
+from lungseg.sweep.state.trial_row import TrialRow
 
 FILE = "search.json"
 STATES = {"finished": "complete", "no weights": "failed", "not started": "failed"}
 NOT_KEPT = ("run_dir", "label", "seed")
 
 
-def write_search(study: Study, ledger: Ledger, rows: Sequence[Row], retrained: Any, command: str | None) -> Path:
+def write_search(
+    study: Study, queue: TrialQueue, rows: Sequence[TrialRow], retrained: Any, command: str | None
+) -> Path:
     """``rows``: of the search, without the steps before it."""
     assert study.space is not None
     content = {
         "objectives": [{"name": one.name, "direction": one.direction} for one in study.objectives],
         "parameters": study.space.described(),
         "trials": [_trial(row, study) for row in rows],
-        "importances": importances(ledger.optuna),
+        "importances": importances(queue.optuna),
         "best": [row.number for row in front(rows, study.objectives)],
         "retrained": retrained,
         "retrain": command,
@@ -40,7 +42,7 @@ def write_search(study: Study, ledger: Ledger, rows: Sequence[Row], retrained: A
     return path
 
 
-def _trial(row: Row, study: Study) -> dict[str, Any]:
+def _trial(row: TrialRow, study: Study) -> dict[str, Any]:
     seconds = (row.ended - row.began).total_seconds() if row.began and row.ended else None
     return {
         "number": row.number,
@@ -54,14 +56,14 @@ def _trial(row: Row, study: Study) -> dict[str, Any]:
     }
 
 
-def front(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[Row]:
+def front(rows: Sequence[TrialRow], objectives: Sequence[Objective]) -> list[TrialRow]:
     """The best; with two objectives all that no other beats in both, the best by the first objective in front."""
     sign = [1 if one.direction == "maximize" else -1 for one in objectives]
     scored = [(row, [s * v for s, v in zip(sign, row.values, strict=True)]) for row in rows if row.values]
     scored.sort(key=lambda one: (one[1], -one[0].number), reverse=True)
     if len(objectives) == 1:
         return [row for row, _ in scored[:1]]
-    found: list[Row] = []
+    found: list[TrialRow] = []
     second = float("-inf")
     for row, values in scored:
         if values[1] > second:

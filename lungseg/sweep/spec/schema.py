@@ -17,8 +17,8 @@ from lungseg.sweep.spec.settings import KEYS as SETTINGS
 SIZED = ("base", "grid", "search", "before", *SETTINGS)
 KEYS = ("about", *SIZED, "sizes")
 
-Words = dict[str, str]  # key -> value as Hydra reads it on a command line
-Grid = dict[str, dict[str, Words]]  # axis -> option -> what it sets
+Overrides = dict[str, str]  # key -> value as Hydra reads it on a command line
+Grid = dict[str, dict[str, Overrides]]  # axis -> option -> what it sets
 
 PLAIN = re.compile(r"\$\{[\w.]+\}|[\w./@%*?+:-]+", re.ASCII)  # what Hydra takes without quotes
 
@@ -31,10 +31,10 @@ class Plan:
     """
 
     about: str
-    base: Words
+    base: Overrides
     grid: Grid
     search: dict[str, Any]
-    before: dict[str, Words]
+    before: dict[str, Overrides]
     settings: dict[str, dict[str, Any]]
 
 
@@ -47,10 +47,10 @@ def as_plan(content: Mapping[str, Any], size: str, file: Path) -> Plan:
         raise UsageError(f"size={size}: {file} has no such size; there are {', '.join(known)}{suggestion(size, known)}")
     own = _mapping(sizes.get(size), file, f"sizes.{size}")
     _require_known(own, SIZED, file, f"sizes.{size}.")
-    base: Words = {}
+    base: Overrides = {}
     grid: Grid = {}
     search: dict[str, Any] = {}
-    before: dict[str, Words] = {}
+    before: dict[str, Overrides] = {}
     settings: dict[str, dict[str, Any]] = {}
     for part, place in ((content, ""), (own, f"sizes.{size}.")):
         base |= _words(part.get("base"), file, f"{place}base")
@@ -65,7 +65,7 @@ def as_plan(content: Mapping[str, Any], size: str, file: Path) -> Plan:
     return Plan(" ".join(str(content.get("about", "")).split()), base, grid, search, before, settings)
 
 
-def _require_one(grid: Grid, search: Mapping[str, Any], base: Words, file: Path) -> None:
+def _require_one(grid: Grid, search: Mapping[str, Any], base: Overrides, file: Path) -> None:
     if grid and search:
         raise UserError(f"{file}: grid and search: a study is either; keep one, and choices of the other within it")
     if not grid and not search:
@@ -78,7 +78,7 @@ def _require_one(grid: Grid, search: Mapping[str, Any], base: Words, file: Path)
             raise UserError(f"{file}: {key}: base sets it and search seeks it; leave one out")
 
 
-def narrowed(grid: Grid, given: Words, file: Path) -> tuple[Grid, Words]:
+def narrowed(grid: Grid, given: Overrides, file: Path) -> tuple[Grid, Overrides]:
     """The grid with only the options that ``given`` names (``arm=scratch,frozen``), and the rest of ``given``.
 
     An axis that is a list of values takes values that it did not have, too (``seed=3,4``).
@@ -94,8 +94,8 @@ def narrowed(grid: Grid, given: Words, file: Path) -> tuple[Grid, Words]:
     return chosen, rest
 
 
-def _chosen(axis: str, names: str, options: dict[str, Words], file: Path) -> dict[str, Words]:
-    chosen: dict[str, Words] = {}
+def _chosen(axis: str, names: str, options: dict[str, Overrides], file: Path) -> dict[str, Overrides]:
+    chosen: dict[str, Overrides] = {}
     for name in names.split(","):
         if all(list(words) == [axis] for words in options.values()):
             chosen[option_name(axis, yaml.safe_load(name))] = {axis: name}
@@ -108,7 +108,7 @@ def _chosen(axis: str, names: str, options: dict[str, Words], file: Path) -> dic
     return chosen
 
 
-def _axis(axis: str, options: Any, file: Path, place: str) -> dict[str, Words]:
+def _axis(axis: str, options: Any, file: Path, place: str) -> dict[str, Overrides]:
     """A list of the key's values, or named options with what each sets."""
     if not isinstance(options, list | Mapping):
         raise UserError(f"{file}: {place} is {options!r}; expected a list of values as [{text(options)}], or options")
@@ -154,7 +154,7 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def _words(value: Any, file: Path, place: str) -> Words:
+def _words(value: Any, file: Path, place: str) -> Overrides:
     return {key: text(one) for key, one in _mapping(value, file, place).items()}
 
 

@@ -12,7 +12,7 @@ from optuna.trial import BaseTrial
 
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError, UserError
-from lungseg.sweep.spec.schema import Words, text
+from lungseg.sweep.spec.schema import Overrides, text
 
 LARGEST = 1e30  # a bound beyond it is a slip, and steps towards it cannot be counted
 MOST_STEPS = 1e9
@@ -48,15 +48,15 @@ class Space:
 
     parameters: list[Parameter]
 
-    def suggest(self, trial: BaseTrial) -> Words:
+    def suggest(self, trial: BaseTrial) -> Overrides:
         """What an Optuna trial sets, as Hydra reads it; choices are words to Optuna, too."""
-        chosen: Words = {}
+        chosen: Overrides = {}
         for one in self.parameters:
             if one.asked(chosen):
                 chosen[one.key] = _suggested(trial, one)
         return chosen
 
-    def corners(self) -> Iterator[Words]:
+    def corners(self) -> Iterator[Overrides]:
         """Settings in which every choice, and both ends of every range, occur under each choice that leads to them."""
         longest = max((len(_ends(one.distribution)) for one in self.parameters), default=1)
         conditions = {key for one in self.parameters for key in one.when}
@@ -64,7 +64,7 @@ class Space:
         for choices in itertools.product(*(_ends(one.distribution) for one in leading)):
             fixed = dict(zip((one.key for one in leading), choices, strict=True))
             for turn in range(longest):
-                chosen: Words = {}
+                chosen: Overrides = {}
                 for one in self.parameters:
                     ends = _ends(one.distribution)
                     if one.asked(chosen):

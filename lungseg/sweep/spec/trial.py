@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungseg.core.shell_commands import hydra_value
-from lungseg.sweep.spec.schema import Words
+from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.settings import Settings
 
 
@@ -14,7 +14,7 @@ class Part:
     """One run of a trial: one process, one run directory."""
 
     name: str
-    overrides: Words
+    overrides: Overrides
     run_dir: Path
 
     @property
@@ -37,9 +37,9 @@ class Trial:
     encoder: str | None = None
 
 
-def parts_of(name: str, overrides: Words, settings: Settings, folder: Path) -> list[Part]:
+def parts_of(name: str, overrides: Overrides, settings: Settings, folder: Path) -> list[Part]:
     """Returns the runs of a trial: one with each seed, or on each fold, where a search asks for several."""
-    each: Sequence[tuple[str, Words]] = [("", {})]
+    each: Sequence[tuple[str, Overrides]] = [("", {})]
     if settings.seeds:
         each = [(f"-seed{seed}", {"seed": str(seed)}) for seed in settings.seeds]
     elif settings.folds:

@@ -15,7 +15,7 @@ from lungseg.core.config.compose import CONF, options, suggestion
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.security.safe_yaml import shown
 from lungseg.core.security.saved_config import own_modules, require_known_code, require_plain
-from lungseg.sweep.spec.schema import Words
+from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.settings import KEYS as SETTINGS
 
 KEY = re.compile(r"[+~]{0,2}[A-Za-z_]\w*(\.\w+)*", re.ASCII)
@@ -32,7 +32,7 @@ OF_COMMANDS = ("trust", "out", "size", "run_dir", "resume")  # said to lungseg s
 DATABASES = re.compile(r"(sqlite|postgresql(\+\w+)?|mysql(\+\w+)?)://")
 
 
-def require_safe_words(words: Words, typed: Collection[str], said: str, trial: str = "") -> None:
+def require_safe_words(words: Overrides, typed: Collection[str], said: str, trial: str = "") -> None:
     """Refuses overrides for train.py that a stranger may have written; the keys of ``typed`` were said by the user."""
     for key, value in words.items():
         if key in typed:
@@ -95,7 +95,7 @@ def plain_value(value: Any) -> Any:
     return getattr(value, "text", value)
 
 
-def typed_modules(given: Words) -> list[str]:
+def typed_modules(given: Overrides) -> list[str]:
     """Returns the modules of the user's own code that a command line names."""
     modules: list[str] = []
     for key, value in given.items():
@@ -142,7 +142,7 @@ def _holds_study(path: Path, study: str) -> bool:
         return False
 
 
-def require_safe_given(given: Words, typed: frozenset[str], file: Path) -> None:
+def require_safe_given(given: Overrides, typed: frozenset[str], file: Path) -> None:
     """Checks settings that a study's record calls typed, and that were not typed here."""
     nested: dict[str, Any] = {}
     for key, value in ((key, value) for key, value in given.items() if key not in typed):

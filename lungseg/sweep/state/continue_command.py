@@ -8,7 +8,8 @@ from typing import Any
 
 from lungseg.core.errors import UserError
 from lungseg.core.shell_commands import shell_command, shell_line, shell_word
-from lungseg.sweep.spec.study import Study, read_content
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.spec.study_file import read_content
 from lungseg.sweep.spec.untrusted_values import OF_COMMANDS, require_safe_given, require_safe_words
 
 RETRAINED = "retrained"  # the folder of a search in which its best is trained again

@@ -17,7 +17,7 @@ from lungseg.core.atomic_io import write_atomically
 from lungseg.core.security.safe_json import parse_json, read_plain_file
 
 
-class Sign:
+class Heartbeat:
     """Of this process, from ``start`` to ``stop``. ``lost`` is set once nobody can have seen it for too long."""
 
     def __init__(self, folder: Path, heartbeat: float, about: dict[str, Any]) -> None:

@@ -16,8 +16,9 @@ from lungseg.core.run_directory import Run
 from lungseg.core.security.links import require_no_links_out
 from lungseg.core.security.safe_json import parse_json, read_object, read_plain_file
 from lungseg.sweep.run.trial_process import finished
-from lungseg.sweep.spec.schema import Words
-from lungseg.sweep.spec.study import Reading, Study, as_study
+from lungseg.sweep.spec.schema import Overrides
+from lungseg.sweep.spec.study import Study
+from lungseg.sweep.spec.study_file import Reading, as_study
 from lungseg.sweep.spec.untrusted_values import require_safe_storage
 from lungseg.sweep.state.continue_command import continuation
 from lungseg.sweep.state.storage import without_password
@@ -59,7 +60,7 @@ def record(study: Study, command: str) -> Study:
     return replace(study, id=str(content["id"]))
 
 
-def recorded(folder: Path, typed: Words | None = None, more: Words | None = None) -> tuple[Study, str]:
+def recorded(folder: Path, typed: Overrides | None = None, more: Overrides | None = None) -> tuple[Study, str]:
     """Returns the study that works in ``folder``, and the command that goes on with it; paths hold from its beginning.
 
     The command is made here: the one that the file holds may be anybody's. ``typed``: words that the user, or the

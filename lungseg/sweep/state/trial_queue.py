@@ -16,23 +16,23 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lungseg.sweep.spec.schema import Words
+from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.settings import Budget
 from lungseg.sweep.spec.study import Study
-from lungseg.sweep.state.trial_row import NEVER, Row, closed, name_of, row_curve, words_of
-from lungseg.sweep.state.trial_store import LIVE, Rows
+from lungseg.sweep.state.trial_row import NEVER, TrialRow, closed, name_of, row_curve, words_of
+from lungseg.sweep.state.trial_store import LIVE, TrialStore
 
 SETTLED = 10.0  # seconds after which a row that was closed should have its successor
 
 
-class Ledger(Rows):
+class TrialQueue(TrialStore):
     """Who may run what, on the rows of a study."""
 
     def __init__(self, study: Study, worker: str = "") -> None:
         super().__init__(study, worker)
         self._needs = {trial.name: trial.needs for trial in study.trials}
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TrialRow]:
         """One for each trial, in the order in which they were made."""
         return self._rows(self._trials())
 
@@ -55,7 +55,7 @@ class Ledger(Rows):
             if name not in there or (name in repeated and there[name].state not in LIVE):
                 self._enqueue(name)
 
-    def claim(self, worker: str) -> Row | None:
+    def claim(self, worker: str) -> TrialRow | None:
         """A trial that this worker runs from now on; None where there is nothing to start now."""
         trials = self._trials()
         rows = self._rows(trials)
@@ -82,12 +82,12 @@ class Ledger(Rows):
         failed = any(row.name in self._needs and row.state != "finished" for row in rows)
         return self.study.space is None or failed or not has_room(self.study.settings.budget, sought, trials)
 
-    def end(self, row: Row, state: str, values: Sequence[float] | None = None, reason: str = "") -> bool:
+    def end(self, row: TrialRow, state: str, values: Sequence[float] | None = None, reason: str = "") -> bool:
         """False where the row is no longer this worker's to end."""
         with self._one_at_a_time():
             return self._end(row, state, values, reason)
 
-    def _end(self, row: Row, state: str, values: Sequence[float] | None, reason: str) -> bool:
+    def _end(self, row: TrialRow, state: str, values: Sequence[float] | None, reason: str) -> bool:
         ends = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         with contextlib.suppress(UpdateFinishedTrialError, RuntimeError):
             if reason or state not in ends:
@@ -101,7 +101,7 @@ class Ledger(Rows):
             return True
         return False
 
-    def give_back(self, row: Row, why: str, attempt: int | None = None, **attrs: Any) -> bool:
+    def give_back(self, row: TrialRow, why: str, attempt: int | None = None, **attrs: Any) -> bool:
         """The trial waits again, with all that is known of it; False where somebody else closed it first."""
         old = self._call(lambda: self.storage.get_trial(row.trial_id))
         try:
@@ -122,7 +122,7 @@ class Ledger(Rows):
             if name not in there and ago > SETTLED:
                 self._again(one, int(one.user_attrs.get("attempt", 0)) + 1, {"again": "who gave it back is gone"})
 
-    def words(self, row: Row) -> Words | None:
+    def words(self, row: TrialRow) -> Overrides | None:
         """What the search has chosen for a trial; None for one that a search did not make."""
         space = self.study.space
         if space is None or row.name in {trial.name for trial in self.study.trials}:
@@ -144,7 +144,7 @@ class Ledger(Rows):
     def _ready(self, name: str, states: Mapping[str, str]) -> bool:
         return all(states.get(need) == "finished" for need in self._needs.get(name, ()))
 
-    def _take(self, row: Row, worker: str, trials: Sequence[FrozenTrial]) -> bool:
+    def _take(self, row: TrialRow, worker: str, trials: Sequence[FrozenTrial]) -> bool:
         """``trials``: in which the row was found, and so all that were made before it."""
         try:
             with self._one_at_a_time():
@@ -160,7 +160,7 @@ class Ledger(Rows):
             return False
         return True
 
-    def _sought(self, worker: str, before: int) -> Row | None:
+    def _sought(self, worker: str, before: int) -> TrialRow | None:
         """A new trial of the search; one too many, where several workers made their last at once, is closed again."""
         template = create_trial(state=TrialState.RUNNING, user_attrs={"worker": worker})
         trial_id = self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
@@ -185,7 +185,7 @@ def has_room(budget: Budget, sought: int, trials: Sequence[FrozenTrial]) -> bool
     return budget.trials is None or sought < budget.trials
 
 
-def _first_then_any(rows: list[Row]) -> Iterator[Row]:
+def _first_then_any(rows: list[TrialRow]) -> Iterator[TrialRow]:
     """Where the first was taken by somebody else, many seek at once; in order they would fail at one after another."""
     yield from rows[:1]
     yield from random.sample(rows[1:], max(len(rows) - 1, 0))

@@ -14,7 +14,7 @@ ENDED = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialStat
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialRow:
     """Of a trial, its newest."""
 
     number: int
@@ -45,7 +45,7 @@ def closed(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and (ended is None or ended[0] in NEVER)
 
 
-def as_row(trial: FrozenTrial) -> Row:
+def as_row(trial: FrozenTrial) -> TrialRow:
     """Returns a trial of the storage as a study sees it; one that no sweep can have written is refused."""
     try:
         return _as_row(trial)
@@ -68,7 +68,7 @@ def _unwritten(trial: FrozenTrial, why: str) -> UserError:
     )
 
 
-def _as_row(trial: FrozenTrial) -> Row:
+def _as_row(trial: FrozenTrial) -> TrialRow:
     attrs = trial.user_attrs
     state, reason = ENDED.get(trial.state, trial.state.name.lower()), ""
     if "ended" in attrs and trial.state == TrialState.FAIL:
@@ -79,7 +79,7 @@ def _as_row(trial: FrozenTrial) -> Row:
     for when in (trial.datetime_start, trial.datetime_complete):
         if when is not None and not 2000 <= when.year <= 2200:
             raise ValueError(f"a time is {when}")
-    return Row(
+    return TrialRow(
         trial.number,
         name_of(trial),
         state,

@@ -12,14 +12,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from lungseg.sweep.search.samplers import make_pruner, make_sampler
 from lungseg.sweep.spec.study import Study
 from lungseg.sweep.state.storage import open_storage, patiently
-from lungseg.sweep.state.trial_row import Row, as_row, closed, name_of
+from lungseg.sweep.state.trial_row import TrialRow, as_row, closed, name_of
 
 Answer = TypeVar("Answer")
 
 LIVE = ("waiting", "running", "finished", "pruned")
 
 
-class Rows:
+class TrialStore:
     """``worker`` tells those who share a storage apart; its sampler draws otherwise than theirs."""
 
     def __init__(self, study: Study, worker: str = "") -> None:
@@ -37,20 +37,20 @@ class Rows:
             )
         )
         self._id, self.storage = self.optuna._study_id, self.optuna._storage  # with Optuna's cache before it
-        self._made: dict[int, tuple[FrozenTrial, Row]] = {}  # by the row's id, with what it was made of
+        self._made: dict[int, tuple[FrozenTrial, TrialRow]] = {}  # by the row's id, with what it was made of
         self._guard = (
             study.folder / "locks" / "storage" if (study.settings.storage or "").startswith("sqlite") else None
         )
 
-    def _rows(self, trials: Sequence[FrozenTrial]) -> list[Row]:
-        found: dict[str, Row] = {}
+    def _rows(self, trials: Sequence[FrozenTrial]) -> list[TrialRow]:
+        found: dict[str, TrialRow] = {}
         for one in trials:
             name = name_of(one)
             if not closed(one) and (name not in found or found[name].state not in LIVE):
                 found[name] = self._as_row(one)
         return list(found.values())
 
-    def _as_row(self, trial: FrozenTrial) -> Row:
+    def _as_row(self, trial: FrozenTrial) -> TrialRow:
         """Made once of what no longer changes, and of what waits: the storage has another object once that changes."""
         known = self._made.get(trial._trial_id)
         if known is not None and known[0] is trial:
@@ -71,14 +71,14 @@ class Rows:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def note(self, row: Row, **attrs: Any) -> None:
+    def note(self, row: TrialRow, **attrs: Any) -> None:
         for key, value in attrs.items():
             self._call(partial(self.storage.set_trial_user_attr, row.trial_id, key, value))
 
-    def noted(self, row: Row) -> Mapping[str, Any]:
+    def noted(self, row: TrialRow) -> Mapping[str, Any]:
         return dict(self._trial(row).user_attrs)
 
-    def _trial(self, row: Row) -> FrozenTrial:
+    def _trial(self, row: TrialRow) -> FrozenTrial:
         return self._call(lambda: self.storage.get_trial(row.trial_id))
 
     def _enqueue(self, name: str) -> None:
@@ -97,7 +97,7 @@ class Rows:
         )
         self._call(lambda: self.storage.create_new_trial(self._id, template_trial=template))
 
-    def _row(self, trial_id: int) -> Row:
+    def _row(self, trial_id: int) -> TrialRow:
         return as_row(self._call(lambda: self.storage.get_trial(trial_id)))
 
     def _trials(self) -> list[FrozenTrial]:

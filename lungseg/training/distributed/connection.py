@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lungseg.core.errors import UserError
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.security.printable_text import print_error
 from lungseg.training.distributed import messages
 
@@ -26,10 +26,10 @@ class RankLost(UserError):  # noqa: N818
         self.exit_code = exit_code
 
 
-class Line:
+class Connection:
     """What both ends do: messages are JSON, one a line; ``lost`` is what is known of a rank that is no more."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RankEnvironment) -> None:
         self.place = place
         self.lost: RankLost | None = None
         self.speaks = False  # it is this one's to say so
@@ -65,10 +65,10 @@ class Line:
         os._exit(self.lost.exit_code)
 
 
-class Follower(Line):
+class FollowerRank(Connection):
     """The end of any rank but the first; connected once it is made."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RankEnvironment) -> None:
         super().__init__(place)
         self._connection = messages.connect(place)
         messages.send(self._connection, {"rank": place.rank, "job": messages.token()})

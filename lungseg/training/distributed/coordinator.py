@@ -8,19 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from lungseg.core.errors import UserError
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.training.distributed import messages
-from lungseg.training.distributed.connection import Line
+from lungseg.training.distributed.connection import Connection
 
 LINGER = 60.0  # seconds that rank zero waits for those to whom it has bad news
 
 
-class Leader(Line):
+class Coordinator(Connection):
     """Of ``place``, rank zero."""
 
     listened = False  # in this process, ever
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RankEnvironment) -> None:
         super().__init__(place)
         host = "" if place.by else "127.0.0.1"
         try:
@@ -30,7 +30,7 @@ class Leader(Line):
                 f"port {place.port}: {error.strerror}; another run of this machine has it: set MASTER_PORT to one that "
                 "is free, the same for all ranks"
             ) from None
-        Leader.listened = True
+        Coordinator.listened = True
         self.port: int = self._server.getsockname()[1]
         self.others: dict[int, socket.socket] = {}
         self.why: Callable[[int], str] = lambda rank: ""  # how a process ended that rank zero has started
@@ -113,8 +113,8 @@ class Leader(Line):
         return next(rank for rank, other in self.others.items() if other is connection)
 
 
-def dismiss(place: Place, code: int) -> None:
+def dismiss(place: RankEnvironment, code: int) -> None:
     """Rank zero ends before it has begun to listen: those that come are told."""
-    if place.ranks > 1 and place.rank == 0 and not Leader.listened:
+    if place.ranks > 1 and place.rank == 0 and not Coordinator.listened:
         with contextlib.suppress(UserError):
-            Leader(place).end(code)
+            Coordinator(place).end(code)

@@ -13,13 +13,13 @@ from pathlib import Path
 from lungseg.core import rank_environment
 from lungseg.core.parent_death import PARENT
 from lungseg.training.distributed import messages
-from lungseg.training.distributed.coordinator import Leader
+from lungseg.training.distributed.coordinator import Coordinator
 
 
-class Processes:
+class LocalRanks:
     """Ranks 1, 2, ... as ``python -m lungseg.training.distributed.rank_process``; they ask rank zero what to do."""
 
-    def __init__(self, leader: Leader) -> None:
+    def __init__(self, leader: Coordinator) -> None:
         self.leader = leader
         token = secrets.token_hex(16)
         os.environ[messages.TOKEN] = token

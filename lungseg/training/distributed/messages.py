@@ -9,7 +9,7 @@ from typing import Any
 
 from lungseg.core import slurm
 from lungseg.core.errors import UserError
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 
 TOKEN = "LUNGSEG_TOKEN"
 JOIN = 300.0  # seconds in which rank zero must have begun to listen
@@ -30,7 +30,7 @@ def token() -> str:
     return os.environ.get(TOKEN) or f"{slurm.job()}/{os.environ.get('SLURM_RESTART_COUNT', 0)}"
 
 
-def connect(place: Place) -> socket.socket:
+def connect(place: RankEnvironment) -> socket.socket:
     deadline = time.monotonic() + JOIN
     while True:
         try:

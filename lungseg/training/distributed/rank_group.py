@@ -10,26 +10,26 @@ from omegaconf import DictConfig
 
 from lungseg.core import rank_environment
 from lungseg.core.errors import UserError
-from lungseg.core.rank_environment import Place
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Interrupted
 from lungseg.data.preprocessing import Box
 from lungseg.tasks.build import plain
 from lungseg.training import trainer
-from lungseg.training.distributed.coordinator import Leader
-from lungseg.training.distributed.local_ranks import Processes
+from lungseg.training.distributed.coordinator import Coordinator
+from lungseg.training.distributed.local_ranks import LocalRanks
 from lungseg.training.fit import Ranks
 
 log = logging.getLogger("lungseg")
 
 
-class Team:
+class RankGroup:
     """All ranks of a run; one alone needs nothing of this."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RankEnvironment) -> None:
         self.place = place
-        self.leader = Leader(place) if place.ranks > 1 else None
-        self.processes: Processes | None = None
+        self.leader = Coordinator(place) if place.ranks > 1 else None
+        self.processes: LocalRanks | None = None
         self.ranks = Ranks(place, self.leader, find_free_network_port() if self.leader else 0)
 
     def begin(
@@ -40,7 +40,7 @@ class Team:
             return
         self.leader.at_last = lambda said: run.update_manifest(status="failed", reason=said)
         if not self.place.by:
-            self.processes = Processes(self.leader)
+            self.processes = LocalRanks(self.leader)
         self.leader.begin(
             cfg.trainer.get("rank_timeout_minutes", trainer.MINUTES),
             config=plain(cfg),
@@ -60,9 +60,9 @@ class Team:
 
 
 @contextlib.contextmanager
-def team_of(cfg: DictConfig) -> Iterator[Team]:
+def team_of(cfg: DictConfig) -> Iterator[RankGroup]:
     """However the block ends, no other rank stays behind."""
-    found = Team(trainer.place_of(cfg.trainer, rank_environment.place()))
+    found = RankGroup(trainer.place_of(cfg.trainer, rank_environment.place()))
     code = 1
     try:
         yield found

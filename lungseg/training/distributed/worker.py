@@ -16,7 +16,7 @@ from lungseg.data.case import fingerprint
 from lungseg.data.preprocessing import Box
 from lungseg.data.saved_splits import load_splits
 from lungseg.tasks.build import build_data, build_module
-from lungseg.training.distributed.connection import Follower, RankLost
+from lungseg.training.distributed.connection import FollowerRank, RankLost
 from lungseg.training.fit import Ranks, build_trainer, fit
 
 
@@ -26,7 +26,7 @@ def follow() -> int:
     place = rank_environment.place()
     with Signals() as signals:
         try:
-            line = Follower(place)
+            line = FollowerRank(place)
         except Interrupted as error:
             return 128 + error.number
         try:
@@ -35,7 +35,7 @@ def follow() -> int:
             line.close()
 
 
-def _follow(line: Follower, signals: Signals) -> int:
+def _follow(line: FollowerRank, signals: Signals) -> int:
     try:
         _train(line, signals)
     except (Stopped, Pruned) as error:
@@ -61,7 +61,7 @@ def _follow(line: Follower, signals: Signals) -> int:
         return line.end()
 
 
-def _train(line: Follower, signals: Signals) -> None:
+def _train(line: FollowerRank, signals: Signals) -> None:
     told = line.begin()
     cfg, run = OmegaConf.create(told["config"]), Run(Path(told["run"]))
     cases = build_cases(cfg.data)

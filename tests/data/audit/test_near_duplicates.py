@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lungseg.data.audit.near_duplicates import Twin, describe, find_twins
+from lungseg.data.audit.near_duplicates import NearDuplicate, describe, find_twins
 from lungseg.data.io.image import read_image
 from lungseg.data.sources.phantom import cases
 
@@ -92,9 +92,9 @@ def test_equal_pixels_are_identical_however_they_are_stored(films, descriptors, 
     cv2.imwrite(str(tmp_path / "a.bmp"), films[3])
     stored = [describe(read_image(tmp_path / name)) for name in ("a.png", "a.bmp")]
     assert find_twins([*descriptors, *stored]) == [
-        Twin(3, 120, "identical", 1.0),
-        Twin(3, 121, "identical", 1.0),
-        Twin(120, 121, "identical", 1.0),
+        NearDuplicate(3, 120, "identical", 1.0),
+        NearDuplicate(3, 121, "identical", 1.0),
+        NearDuplicate(120, 121, "identical", 1.0),
     ]
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lungseg.cli.main import main
-from lungseg.sweep.display.dashboard import Live
-from lungseg.sweep.spec.schema import Words
-from lungseg.sweep.spec.study import Reading, as_study
-from lungseg.sweep.state.heartbeat import Sign
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.display.dashboard import Dashboard
+from lungseg.sweep.spec.schema import Overrides
+from lungseg.sweep.spec.study_file import Reading, as_study
+from lungseg.sweep.state.heartbeat import Heartbeat
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.sweep.pretend import end, epochs, start, until
 
 SLOW = "trainer.save_every_minutes: 0.3"
@@ -33,11 +33,11 @@ def said_by(capsys, *words):
 
 def made(grid):
     """A study that nobody leads, and its ledger."""
-    content = {"grid": grid, "base": Words()}
+    content = {"grid": grid, "base": Overrides()}
     found = as_study(content, Path("mine.yaml"), "full", {}, None, Reading(None))
-    ledger = Ledger(found, "here")
-    ledger.fill([trial.name for trial in found.trials], [])
-    return found, ledger
+    queue = TrialQueue(found, "here")
+    queue.fill([trial.name for trial in found.trials], [])
+    return found, queue
 
 
 def screen(printed):
@@ -91,7 +91,7 @@ def test_status_shows_what_each_trial_says_now_and_at_last_the_page(pretended, c
 
 
 def test_what_strangers_say_is_shown_and_not_obeyed(capsys):
-    live = Live(made({"optim.lr": ["1"]})[0])
+    live = Dashboard(made({"optim.lr": ["1"]})[0])
     with live.shown([]):
         live.line("failed: \x1b[2J\x9b31m")
         logging.getLogger("lungseg").warning("class \x1b]0;x\x07")
@@ -119,10 +119,10 @@ def test_status_knows_a_leader_without_workers_and_workers_that_have_gone(preten
     said = said_by(capsys, "status")
     assert re.search(r"  seed0  \d+ s  its worker \S+ is not there any more\n", said), said
     assert "go on     lungseg sweep mine.yaml" in said
-    sign = Sign(folder, 30, {"slots": 0, "executor": "lead"})
-    sign.start()
+    heartbeat = Heartbeat(folder, 30, {"slots": 0, "executor": "lead"})
+    heartbeat.start()
     assert "help      lungseg sweep join" in said_by(capsys, "status")
-    sign.stop()
+    heartbeat.stop()
 
 
 def test_trials_that_fail_alike_are_told_together(pretended, compared, capsys):
@@ -134,18 +134,18 @@ def test_trials_that_fail_alike_are_told_together(pretended, compared, capsys):
 
 
 def test_a_trial_that_began_and_ended_between_two_looks_is_told_in_order(capsys):
-    found, ledger = made({"seed": [0, 1, 2]})
-    live = Live(found)
-    with live.shown(ledger.rows()):
-        first = ledger.claim("here")
-        ledger.end(first, "finished", [0.5])
-        second = ledger.claim("here")
-        ledger.give_back(second, "its worker here is gone")
-        again = ledger.claim("here")
+    found, queue = made({"seed": [0, 1, 2]})
+    live = Dashboard(found)
+    with live.shown(queue.rows()):
+        first = queue.claim("here")
+        queue.end(first, "finished", [0.5])
+        second = queue.claim("here")
+        queue.give_back(second, "its worker here is gone")
+        again = queue.claim("here")
         assert again.name == "seed1" or again.name == "seed2"
-        live.draw(ledger.rows(), [])
+        live.draw(queue.rows(), [])
         told = capsys.readouterr().out.splitlines()
-        live.draw(ledger.rows(), [])
+        live.draw(queue.rows(), [])
     assert not capsys.readouterr().out  # nothing is told twice
     assert told[:2] == ["seed0  began", "seed0  finished in 0 s"]
     assert "seed1  waits again: its worker here is gone" in told
@@ -162,19 +162,19 @@ def test_what_is_said_of_a_failed_run_of_several_is_where_that_run_said_it(prete
 
 
 def test_on_a_terminal_the_table_is_drawn_anew_below_what_is_logged(capsys, monkeypatch):
-    found, ledger = made({"seed": [0, 1]})
+    found, queue = made({"seed": [0, 1]})
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((60, 20)))
-    live, log = Live(found), logging.getLogger("lungseg")
+    live, log = Dashboard(found), logging.getLogger("lungseg")
     before = list(log.handlers)
     log.setLevel(logging.INFO)
-    with live.shown(ledger.rows()):
-        live.draw(ledger.rows(), [])
-        ledger.claim("here")
-        live.draw(ledger.rows(), [{"name": "here", "slots": 1, "executor": "local"}])
+    with live.shown(queue.rows()):
+        live.draw(queue.rows(), [])
+        queue.claim("here")
+        live.draw(queue.rows(), [{"name": "here", "slots": 1, "executor": "local"}])
         log.info("the storage does not answer")
-        ledger.end(next(row for row in ledger.rows() if row.state == "running"), "failed", None, "a bug\nof ours")
-        live.draw(ledger.rows(), [])
+        queue.end(next(row for row in queue.rows() if row.state == "running"), "failed", None, "a bug\nof ours")
+        live.draw(queue.rows(), [])
     assert log.handlers == before
     shown = screen(capsys.readouterr().out).splitlines()
     assert [line for line in shown if line] == [

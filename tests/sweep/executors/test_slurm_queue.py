@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lungseg.sweep.executors.slurm_queue import Queue, ask, counted, how_it_ended
-from lungseg.sweep.state.heartbeat import Sign, alive
+from lungseg.sweep.state.heartbeat import Heartbeat, alive
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_a_worker_names_its_job_as_squeue_does(tmp_path, monkeypatch, told, job)
         monkeypatch.delenv(f"SLURM_{name}", raising=False)
         if name in told:
             monkeypatch.setenv(f"SLURM_{name}", told[name])
-    sign = Sign(tmp_path, 30, {"executor": "slurm"})
-    sign.start()
+    heartbeat = Heartbeat(tmp_path, 30, {"executor": "slurm"})
+    heartbeat.start()
     assert [one["job"] for one in alive(tmp_path, 30)] == [job]
-    sign.stop()
+    heartbeat.stop()
 
 
 def test_states_are_counted_with_the_reason_of_those_that_wait():

@@ -13,7 +13,7 @@ import pytest
 from lungseg.cli.main import main
 from lungseg.sweep.run import worker as workers
 from lungseg.sweep.state.study_record import recorded
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.sweep.pretend import end, epochs, finished, running, start, until
 
 SLOW = "trainer.save_every_minutes: 0.3"  # seconds of an epoch, to the program that pretends
@@ -43,7 +43,7 @@ def done(run, count):
 
 
 def states(folder):
-    return Counter(row.state for row in Ledger(recorded(folder)[0]).rows())
+    return Counter(row.state for row in TrialQueue(recorded(folder)[0]).rows())
 
 
 def test_a_trial_that_is_killed_goes_on_from_its_checkpoint(pretended, compared, capsys):
@@ -172,11 +172,11 @@ def test_the_trials_of_a_machine_that_went_away_wait_again_after_the_heartbeat(p
     """Its worker's file is there, and is touched no more; nobody can look whether its process lives."""
     folder = study("base: {trainer.max_epochs: 2}\ngrid: {seed: [0, 1]}\nheartbeat: 3\n")
     assert ran("seed=1", "slots=1") == 0
-    ledger = Ledger(recorded(folder)[0])
-    ledger.fill(["seed0", "seed1"], [])
-    sign = folder / "workers" / "elsewhere-1.json"
-    sign.write_text(json.dumps({"host": "elsewhere", "machine": "elsewhere", "pid": 1, "began": "1"}))
-    assert ledger.claim("elsewhere-1").name == "seed0"
+    queue = TrialQueue(recorded(folder)[0])
+    queue.fill(["seed0", "seed1"], [])
+    heartbeat = folder / "workers" / "elsewhere-1.json"
+    heartbeat.write_text(json.dumps({"host": "elsewhere", "machine": "elsewhere", "pid": 1, "began": "1"}))
+    assert queue.claim("elsewhere-1").name == "seed0"
     began = time.time()
     assert ran("slots=1") == 0
     assert time.time() - began > 2.5
@@ -187,20 +187,20 @@ def test_the_trials_of_a_machine_that_went_away_wait_again_after_the_heartbeat(p
 def test_a_worker_whose_process_is_another_by_now_is_dead_at_once(pretended, compared, capsys):
     folder = study("base: {trainer.max_epochs: 2}\ngrid: {seed: [0, 1]}\nheartbeat: 60\n")
     assert ran("seed=1", "slots=1") == 0
-    from lungseg.sweep.state.heartbeat import Sign
+    from lungseg.sweep.state.heartbeat import Heartbeat
 
-    ledger = Ledger(recorded(folder)[0])
-    ledger.fill(["seed0", "seed1"], [])
-    sign = Sign(folder, 60, {})
-    sign.start()
-    assert ledger.claim(sign.name).name == "seed0"
-    about = json.loads(sign.path.read_text())
+    queue = TrialQueue(recorded(folder)[0])
+    queue.fill(["seed0", "seed1"], [])
+    heartbeat = Heartbeat(folder, 60, {})
+    heartbeat.start()
+    assert queue.claim(heartbeat.name).name == "seed0"
+    about = json.loads(heartbeat.path.read_text())
     assert about["host"] == socket.gethostname()
-    sign.path.write_text(json.dumps({**about, "began": "12"}))
+    heartbeat.path.write_text(json.dumps({**about, "began": "12"}))
     began = time.time()
     assert ran("slots=1") == 0
     assert time.time() - began < 20
-    sign.stop()
+    heartbeat.stop()
 
 
 def test_a_stop_reaches_workers_elsewhere(pretended, compared):
@@ -221,12 +221,12 @@ def test_a_trial_under_which_every_worker_dies_fails_in_the_end(pretended, compa
     monkeypatch.setattr("lungseg.sweep.state.recovery.DEADLY", 3)
     folder = study("grid: {seed: [0, 1]}\nheartbeat: 60\n")
     assert ran("seed=1", "slots=1") == 0
-    ledger = Ledger(recorded(folder)[0])
-    ledger.fill(["seed0", "seed1"], [])
+    queue = TrialQueue(recorded(folder)[0])
+    queue.fill(["seed0", "seed1"], [])
     for attempt in range(2):
-        row = ledger.claim(f"gone-{attempt}")
-        assert ledger.give_back(row, "its worker is gone")
-    assert ledger.claim("gone-2").attempt == 2
+        row = queue.claim(f"gone-{attempt}")
+        assert queue.give_back(row, "its worker is gone")
+    assert queue.claim("gone-2").attempt == 2
     assert ran("slots=1") == 1
     assert "3 workers have gone while they ran it" in capsys.readouterr().out
     assert not (folder / "seed0").exists()

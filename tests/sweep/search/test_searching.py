@@ -15,7 +15,7 @@ from lungseg.core.config.compose import compose
 from lungseg.sweep.search.results import front, write_experiment
 from lungseg.sweep.search.samplers import make_sampler
 from lungseg.sweep.state.study_record import recorded
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.helpers import ROOT
 
 SEARCH = "search: {optim.lr: {low: 1e-4, high: 1e-1, log: true}, loss: [bce_dice, dice]}\nbase: {model: unet_classic}\n"
@@ -33,7 +33,7 @@ def study(content):
 
 
 def rows(folder):
-    return Ledger(recorded(folder)[0]).rows()
+    return TrialQueue(recorded(folder)[0]).rows()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from lungseg.cli.sweep import sweep
 from lungseg.core.errors import UsageError, UserError
 from lungseg.sweep.spec import preflight
 from lungseg.sweep.spec.schema import text
-from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.study_file import read_study
 from tests.helpers import ROOT
 
 
@@ -187,7 +187,7 @@ def test_the_check_before_a_study_reads_no_image(monkeypatch):
 
 
 def test_data_that_only_the_nodes_see_is_no_error(monkeypatch):
-    monkeypatch.setattr("lungseg.sweep.spec.study.require_executor", lambda kind: None)
+    monkeypatch.setattr("lungseg.sweep.spec.study_file.require_executor", lambda kind: None)
     path = study("base: {data: folder}\ngrid: {seed: [0]}\nexecutor: slurm")
     with pytest.raises(UserError, match="no such folder"):
         read_study(path, given={"data.root": "gone", "executor": "local"})

@@ -7,7 +7,7 @@ import pytest
 
 from lungseg.core.errors import UserError
 from lungseg.sweep.spec.settings import Objective
-from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.study_file import read_study
 
 SEARCH = "search: {optim.lr: {low: 1e-4, high: 1e-1, log: true}, loss: [bce_dice, tversky], loss.alpha: "
 SEARCH += "{low: 0.2, high: 0.8, when: {loss: tversky}}, data.batch_size: {low: 2, high: 8, step: 2}}\n"

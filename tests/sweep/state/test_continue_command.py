@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lungseg.cli.main import main
-from lungseg.sweep.spec.study import Reading, as_study
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.spec.study_file import Reading, as_study
+from lungseg.sweep.state.trial_queue import TrialQueue
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def begun():
     }  # fmt: skip
     folder.mkdir(parents=True)
     (folder / "study.json").write_text(json.dumps(saved))
-    Ledger(study, "here").fill([trial.name for trial in study.trials], [])
+    TrialQueue(study, "here").fill([trial.name for trial in study.trials], [])
     return folder
 
 
@@ -85,7 +85,7 @@ def test_the_best_that_is_trained_again_goes_on_by_its_search(begun, capsys):
     again.mkdir(parents=True)
     (again / "study.json").write_text((begun / "study.json").read_text())
     change(again, folder=str(again))
-    Ledger(as_study({"grid": {"optim.lr": [1, 2]}}, Path("x.yaml"), "full", {}, again, Reading(None)), "h").fill(
+    TrialQueue(as_study({"grid": {"optim.lr": [1, 2]}}, Path("x.yaml"), "full", {}, again, Reading(None)), "h").fill(
         ["lr1", "lr2"], []
     )
     assert "go on     lungseg sweep retrain 'studies/my study-full' seeds=2" in status(capsys, str(again))

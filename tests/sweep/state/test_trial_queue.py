@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from lungseg.core.errors import UserError
-from lungseg.sweep.spec.study import read_study
+from lungseg.sweep.spec.study_file import read_study
 from lungseg.sweep.state import trial_queue as ledgers
 from lungseg.sweep.state.storage import JOURNAL, open_storage, patiently
-from lungseg.sweep.state.trial_queue import Ledger
+from lungseg.sweep.state.trial_queue import TrialQueue
 from tests.cluster.servers import MariaDB, Postgres, served
 
 GRID = "grid: {seed: [0, 1, 2]}\n"
@@ -41,9 +41,9 @@ def made(request, tmp_path):
 
 
 def filled(study):
-    ledger = Ledger(study, "lead")
-    ledger.fill([trial.name for trial in study.trials], [])
-    return ledger
+    queue = TrialQueue(study, "lead")
+    queue.fill([trial.name for trial in study.trials], [])
+    return queue
 
 
 def test_a_trial_is_given_to_one_worker_alone(made):
@@ -52,8 +52,8 @@ def test_a_trial_is_given_to_one_worker_alone(made):
     taken = []
 
     def take(name):
-        ledger = Ledger(study, name)
-        while (row := ledger.claim(name)) is not None:
+        queue = TrialQueue(study, name)
+        while (row := queue.claim(name)) is not None:
             taken.append((row.name, row.worker))
 
     threads = [threading.Thread(target=take, args=(f"worker{n}",)) for n in range(4)]
@@ -65,59 +65,59 @@ def test_a_trial_is_given_to_one_worker_alone(made):
 
 
 def test_what_is_given_back_is_taken_again_and_counts_once(made):
-    ledger = filled(made(GRID))
-    first = ledger.claim("a")
-    assert ledger.give_back(first, "its worker is gone", shrunk={"data.batch_size": "4"})
-    assert not ledger.give_back(first, "its worker is gone")  # by somebody who saw it die, too
-    assert not ledger.end(first, "finished", [0.5])  # by the worker, which was not dead
+    queue = filled(made(GRID))
+    first = queue.claim("a")
+    assert queue.give_back(first, "its worker is gone", shrunk={"data.batch_size": "4"})
+    assert not queue.give_back(first, "its worker is gone")  # by somebody who saw it die, too
+    assert not queue.end(first, "finished", [0.5])  # by the worker, which was not dead
     names = []
-    while (row := ledger.claim("b")) is not None:
+    while (row := queue.claim("b")) is not None:
         names.append((row.name, row.attempt))
         if row.name == first.name:
-            assert ledger.noted(row)["shrunk"] == {"data.batch_size": "4"}
-        assert ledger.end(row, "finished", [0.5])
+            assert queue.noted(row)["shrunk"] == {"data.batch_size": "4"}
+        assert queue.end(row, "finished", [0.5])
     assert sorted(names) == [("seed0", 1), ("seed1", 0), ("seed2", 0)]
-    assert [(row.name, row.state, row.values) for row in ledger.rows()] == [
+    assert [(row.name, row.state, row.values) for row in queue.rows()] == [
         (f"seed{n}", "finished", [0.5]) for n in (1, 2, 0)
     ]  # fmt: skip
-    assert ledger.over()
+    assert queue.over()
 
 
 def test_a_trial_waits_for_what_it_needs(made):
-    ledger = filled(made("before: {first: {}}\ngrid: {cut: {whole: {}, lungs: {data.crop: <first>}}}\n"))
-    needed, other = ledger.claim("a"), ledger.claim("a")
+    queue = filled(made("before: {first: {}}\ngrid: {cut: {whole: {}, lungs: {data.crop: <first>}}}\n"))
+    needed, other = queue.claim("a"), queue.claim("a")
     assert (needed.name, other.name) == ("first", "whole")
-    assert ledger.claim("a") is None
-    ledger.end(needed, "finished", [1.0])
-    assert ledger.claim("a").name == "lungs"
+    assert queue.claim("a") is None
+    queue.end(needed, "finished", [1.0])
+    assert queue.claim("a").name == "lungs"
 
 
 def test_what_its_giver_did_not_put_back_is_found(made, monkeypatch):
-    ledger = filled(made(GRID))
-    row = ledger.claim("a")
+    queue = filled(made(GRID))
+    row = queue.claim("a")
     with monkeypatch.context() as dies:  # its giver, between the two
-        dies.setattr(Ledger, "_again", lambda *_: None)
-        assert ledger.give_back(row, "stopped")
-    assert len(ledger.rows()) == 2
-    ledger.find_lost()
-    assert len(ledger.rows()) == 2  # somebody may be about to
+        dies.setattr(TrialQueue, "_again", lambda *_: None)
+        assert queue.give_back(row, "stopped")
+    assert len(queue.rows()) == 2
+    queue.find_lost()
+    assert len(queue.rows()) == 2  # somebody may be about to
     monkeypatch.setattr(ledgers, "SETTLED", -1.0)
-    ledger.find_lost()
-    ledger.find_lost()
-    assert [row.name for row in ledger.rows() if row.state == "waiting"] == ["seed1", "seed2", "seed0"]
+    queue.find_lost()
+    queue.find_lost()
+    assert [row.name for row in queue.rows() if row.state == "waiting"] == ["seed1", "seed2", "seed0"]
 
 
 def test_a_search_has_exactly_its_budget_however_many_seek(made):
     study = made(SEARCH)
-    Ledger(study)
+    TrialQueue(study)
     found, barrier = [], threading.Barrier(6)
 
     def seek(name):
-        ledger = Ledger(study, name)
+        queue = TrialQueue(study, name)
         barrier.wait()
-        while (row := ledger.claim(name)) is not None:
-            found.append((row.name, ledger.words(row)["optim.lr"]))
-            ledger.end(row, "finished", [0.1])
+        while (row := queue.claim(name)) is not None:
+            found.append((row.name, queue.words(row)["optim.lr"]))
+            queue.end(row, "finished", [0.1])
 
     threads = [threading.Thread(target=seek, args=(f"worker{n}",)) for n in range(6)]
     for thread in threads:
@@ -125,22 +125,22 @@ def test_a_search_has_exactly_its_budget_however_many_seek(made):
     for thread in threads:
         thread.join()
     assert len(found) == len({name for name, _ in found}) == len({rate for _, rate in found}) == 7
-    ledger = Ledger(study)
-    assert Counter(row.state for row in ledger.rows()) == {"finished": 7}
-    assert ledger.over()
+    queue = TrialQueue(study)
+    assert Counter(row.state for row in queue.rows()) == {"finished": 7}
+    assert queue.over()
 
 
 def test_a_worker_that_dies_while_it_seeks_costs_the_search_no_trial(made, monkeypatch):
     """It had made its row, and chosen nothing yet."""
-    ledger = Ledger(made(SEARCH), "a")
+    queue = TrialQueue(made(SEARCH), "a")
     with monkeypatch.context() as dies:
-        dies.setattr(Ledger, "_suggest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        dies.setattr(TrialQueue, "_suggest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            ledger.claim("a")
-    (row,) = ledger.rows()
+            queue.claim("a")
+    (row,) = queue.rows()
     assert (row.name, row.state, row.worker) == ("trial-0000", "running", "a")
-    assert ledger.give_back(row, "its worker is gone")
-    other, names = Ledger(ledger.study, "b"), []
+    assert queue.give_back(row, "its worker is gone")
+    other, names = TrialQueue(queue.study, "b"), []
     while (row := other.claim("b")) is not None:
         assert float(other.words(row)["optim.lr"]) > 0
         names.append(row.name)
@@ -151,23 +151,23 @@ def test_a_worker_that_dies_while_it_seeks_costs_the_search_no_trial(made, monke
 
 
 def test_what_is_given_back_keeps_what_was_chosen_and_reported(made):
-    ledger = Ledger(made(SEARCH), "a")
-    row = ledger.claim("a")
-    words = ledger.words(row)
-    ledger.storage.set_trial_intermediate_value(row.trial_id, 1, 0.3)
-    ledger.give_back(row, "stopped", 0)
-    again = Ledger(ledger.study, "b").claim("b")
+    queue = TrialQueue(made(SEARCH), "a")
+    row = queue.claim("a")
+    words = queue.words(row)
+    queue.storage.set_trial_intermediate_value(row.trial_id, 1, 0.3)
+    queue.give_back(row, "stopped", 0)
+    again = TrialQueue(queue.study, "b").claim("b")
     assert (again.name, again.curve, again.params) == (row.name, [(1, 0.3)], row.params)
-    assert ledger.words(again) == words
+    assert queue.words(again) == words
 
 
 def test_hours_end_a_search(made):
     study = made(SEARCH.replace("trials: 7", "hours: 1e-9"))
-    ledger = Ledger(study, "a")
-    row = ledger.claim("a")
-    ledger.end(row, "finished", [0.1])
-    assert ledger.claim("a") is None
-    assert ledger.over()
+    queue = TrialQueue(study, "a")
+    row = queue.claim("a")
+    queue.end(row, "finished", [0.1])
+    assert queue.claim("a") is None
+    assert queue.over()
 
 
 def test_half_a_line_in_the_journal_is_dropped(tmp_path):
@@ -177,22 +177,22 @@ def test_half_a_line_in_the_journal_is_dropped(tmp_path):
     journal = study.folder / JOURNAL
     with journal.open("ab") as file:
         file.write(b'{"op_code": 5, "wor')
-    ledger = Ledger(study, "b")
-    assert ledger.claim("b").name == "seed0"
-    assert len(Ledger(study, "c").rows()) == 3
+    queue = TrialQueue(study, "b")
+    assert queue.claim("b").name == "seed0"
+    assert len(TrialQueue(study, "c").rows()) == 3
     assert all(line.endswith("}") for line in journal.read_text().splitlines())
 
 
 def test_a_journal_that_is_away_is_waited_for_and_not_begun_anew(tmp_path):
     Path("mine.yaml").write_text(GRID)
     study = read_study(Path("mine.yaml"))
-    ledger = filled(study)
+    queue = filled(study)
     journal = study.folder / JOURNAL
     journal.rename("away")
     timer = threading.Timer(1.5, lambda: Path("away").rename(journal))
     timer.start()
     began = time.monotonic()
-    assert ledger.claim("a").name == "seed0"
+    assert queue.claim("a").name == "seed0"
     assert time.monotonic() - began > 1
     timer.join()
 
@@ -225,10 +225,10 @@ def test_the_lock_of_a_worker_that_was_killed_does_not_hold_up_the_others(tmp_pa
     """A process is killed while it appends; the next one waits no longer than the lock's grace."""
     Path("mine.yaml").write_text(GRID)
     study = read_study(Path("mine.yaml"))
-    ledger = filled(study)
+    queue = filled(study)
     code = "import os, sys; from lungseg.sweep.state.storage import SafeJournal; j = SafeJournal(sys.argv[1]); "
     code += "j._lock.acquire(); os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code, str(study.folder / JOURNAL)], check=False)
     began = time.monotonic()
-    assert ledger.claim("a").name == "seed0"
+    assert queue.claim("a").name == "seed0"
     assert time.monotonic() - began < 45
