@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,10 +14,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.core import rank_environment
+from lungseg.core import exit_codes, rank_environment
 from lungseg.core.config.compose import CONF, require_groups
 from lungseg.core.config.usage_errors import explain
 from lungseg.core.errors import Stopped, UsageError, UserError
+from lungseg.core.parent_death import FAILURE_WANTED
 from lungseg.core.security.printable_text import one_line, print_error
 from lungseg.core.signals import CTRL_C
 
@@ -30,7 +32,8 @@ FOLDER = {"train": "run_dir", "evaluate": "out"}  # the key that says where a pr
 def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
     """Run ``job`` on the composed config; exit 1 on a user's error, 2 on a command that cannot be understood.
 
-    In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 1 at the end.
+    In a grid (``-m``) a run that fails is reported and the next one starts; the exit code is 3 at the end, or 1 where
+    none is done.
     """
     CTRL_C.install()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over and does not print them itself
@@ -40,6 +43,7 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
         sys.argv[1:] = arguments = _with_our_folder(arguments, FOLDER[config_name])
         require_groups([word for word in arguments if not word.startswith("-")], config_name)
     failures: list[str] = []
+    done: list[str] = []
 
     def guarded(config: DictConfig) -> None:
         grid = HydraConfig.get().mode == RunMode.MULTIRUN
@@ -58,16 +62,18 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
             try:
                 job(config)
             except UserError as error:
-                if not grid or error.exit_code != 1:
+                if not grid or error.exit_code != exit_codes.MENDABLE:
                     raise
                 print_error(error)
                 failures.append(name)
+                return
+        done.append(name)
 
     with _one_line_errors(config_name, arguments):
         hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(guarded)()
     if failures:
         print_error(f"{len(failures)} of the runs failed, as said above: {'; '.join(failures)}")
-        raise SystemExit(1)
+        raise SystemExit(exit_codes.PARTLY_DONE if done else exit_codes.MENDABLE)
 
 
 def _elsewhere(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
@@ -123,19 +129,30 @@ def _one_line_errors(config_name: str, arguments: list[str]) -> Iterator[None]:
     try:
         yield
     except (UserError, HydraException, OmegaConfBaseException) as error:
+        told = error if isinstance(error, UserError) else explain(error, config_name, arguments)
+        _report(told)
         if "traceback=true" in [argument.lower() for argument in arguments]:
             raise
         if rank_environment.place().rank > 0 and not isinstance(error, Stopped):
-            raise SystemExit(getattr(error, "exit_code", 2)) from None  # rank zero says it: the command is the same
-        usage = not isinstance(error, UserError)
-        print_error(explain(error, config_name, arguments) if usage else error)
-        raise SystemExit(getattr(error, "exit_code", 2)) from None
+            raise SystemExit(told.exit_code) from None  # rank zero says it: the command is the same
+        print_error(told)
+        raise SystemExit(told.exit_code) from None
     except Exception as error:
+        _report(error)
         if not type(error).__module__.startswith("submitit") or "traceback=true" in arguments:
             raise
         lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         print_error(f"a job of the grid ended without a result: {lines[0]}")
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
+        raise SystemExit(exit_codes.MENDABLE) from None
+    except KeyboardInterrupt as error:
+        _report(error)
         print("stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(exit_codes.of_signal(signal.SIGINT)) from None
+
+
+def _report(error: BaseException) -> None:
+    """To the program that started this one, if it wants to know."""
+    if FAILURE_WANTED in os.environ:
+        from lungseg.core.failure_file import report_failure
+
+        report_failure(error)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import PartlyDoneError, UserError
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line, print_error
 from lungseg.core.security.trusted_code import trusting
@@ -31,7 +31,7 @@ log = logging.getLogger("lungseg")
 
 
 def sweep(file: Path, size: str = "full", given: Overrides | None = None, out: Path | None = None) -> int:
-    """Returns 0 where all trials are finished but those without published weights, which are named, else 1.
+    """Returns 0 where all trials are finished, or lack published weights, which are named; 3 or 1 where some failed.
 
     Code of the user's own that the command line names is trusted in all trials.
     """
@@ -49,9 +49,8 @@ def _sweep(file: Path, size: str, given: Overrides | None, out: Path | None) -> 
     failed = [row.name for row in rows if row.state == "failed"]
     none = not _finished(study, rows)
     if failed and (study.space is None or none):
-        raise UserError(
-            f"{len(failed)} of the trials failed, as said above: {', '.join(failed)}; to try them again: {command}"
-        )
+        said = f"{len(failed)} of the trials failed, as said above: {', '.join(failed)}; to try them again: {command}"
+        raise UserError(said) if none else PartlyDoneError(said, failed)
     if none:
         raise UserError(f"{study.folder}: none of the trials is finished, as said above")
     return code

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lungseg.core.errors import UserError
 from lungseg.core.locks import is_free, lock_now
+from lungseg.core.write_errors import refusal
 
 LEFTOVER = re.compile(r"\.partial-\d+-[0-9a-f]{8}(\.\w{1,16})?")
 STALE = 60.0  # seconds after which an unlocked partial file is taken for that of a killed process
@@ -53,13 +53,6 @@ def replaced(path: Path, then: str = "free space or choose another place", lasti
     finally:
         with contextlib.suppress(OSError):
             os.unlink(partial)
-
-
-def refusal(path: Path, error: OSError, then: str) -> UserError:
-    """Says in one line why ``path`` could not be written."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    reason = "the disk is full" if full else error.strerror or str(error)
-    return UserError(f"{path}: cannot be written: {reason}; {then}")
 
 
 def _target(path: Path) -> Path:

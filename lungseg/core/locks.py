@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lungseg.core.errors import UserError
+from lungseg.core.write_errors import refusal
 
 try:
     import fcntl
@@ -30,9 +31,7 @@ def locked(path: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(lock)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else error.strerror or str(error)
-        raise UserError(f"{path}: cannot be written: {reason}; free space or choose another place") from None
+        raise refusal(path, error, "free space or choose another place") from None
     if descriptor is None:
         raise UserError(
             f"{path}: another process has been changing it for {PATIENCE:.0f} s; end that one, then repeat the command"

@@ -6,6 +6,7 @@ import signal
 import sys
 
 PARENT = "LUNGSEG_PARENT"  # the process that is to be outlived by no one
+FAILURE_WANTED = "LUNGSEG_FAILURE_DIR"  # the run directory in which the parent looks for failure.json afterwards
 PR_SET_PDEATHSIG = 1
 
 

@@ -22,6 +22,7 @@ from lungseg.core.security.links import require_no_links_out
 from lungseg.core.security.saved_config import read_saved_values, require_buildable
 from lungseg.core.shell_commands import setting
 
+FAILURE = "failure.json"
 PACKAGES = [
     "lungseg",
     "torch",
@@ -120,7 +121,8 @@ def create_run(path: str | None, name: str) -> Run:
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
-            if path is not None and directory.is_dir() and not any(directory.iterdir()):
+            if path is not None and directory.is_dir() and {one.name for one in directory.iterdir()} <= {FAILURE}:
+                (directory / FAILURE).unlink(missing_ok=True)  # an attempt before failed early and left nothing else
                 return Run(directory)
             continue
         except OSError as error:

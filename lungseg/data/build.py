@@ -7,7 +7,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig
 
 from lungseg.core.config.compose import suggestion
-from lungseg.core.errors import UsageError, UserError
+from lungseg.core.errors import DataError, UsageError
 from lungseg.data.case import Case
 from lungseg.data.saved_splits import load_splits
 from lungseg.data.sources.issues import Problem
@@ -58,14 +58,14 @@ def _trained_on(splits: Splits, data: DictConfig) -> Splits:
     key = f"data.train_domains=[{','.join(map(str, wanted))}]"
     there = sorted({case.domain for side in splits.values() for case in side if case.domain is not None})
     if not there:
-        raise UserError(f"{key}: {data.name} names no hospitals; leave it out, or choose another data=...")
+        raise DataError(f"{key}: {data.name} names no hospitals; leave it out, or choose another data=...")
     unknown = [str(name) for name in wanted if name not in there]
     if unknown or not wanted:
         hint = suggestion(unknown[0], there) if unknown else ""
-        raise UserError(f"{key}: expected some of the hospitals of {data.name}: {', '.join(there)}{hint}")
+        raise DataError(f"{key}: expected some of the hospitals of {data.name}: {', '.join(there)}{hint}")
     chosen = splits | {name: [case for case in splits[name] if case.domain in wanted] for name in ("train", "val")}
     for name, side in chosen.items():
         if not side:
             numbers = ", ".join(f"{one} {sum(case.domain == one for case in splits[name])}" for one in there)
-            raise UserError(f"{key}: no {name} case is of these ({numbers}); name others, or change data.split_seed")
+            raise DataError(f"{key}: no {name} case is of these ({numbers}); name others, or change data.split_seed")
     return chosen

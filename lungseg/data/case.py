@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 
 SPLITS = ("train", "val", "test")
 
@@ -98,9 +98,9 @@ class Case:
 
     def __post_init__(self) -> None:
         if not self.id or not self.patient:
-            raise UserError(f"case {self.id or self.image!r}: id and patient must not be empty")
+            raise DataError(f"case {self.id or self.image!r}: id and patient must not be empty")
         if self.split is not None and self.split not in SPLITS:
-            raise UserError(f"case {self.id}: its split is {self.split!r}; expected one of {', '.join(SPLITS)}")
+            raise DataError(f"case {self.id}: its split is {self.split!r}; expected one of {', '.join(SPLITS)}")
 
 
 def fingerprint(cases: Sequence[Case]) -> str:

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Sampler
 
 from lungseg.core.cpu_count import cores
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.data.dataset import CaseDataset, Sample
 from lungseg.data.loader import Loader
 from lungseg.data.packed_cache import Pack
@@ -45,13 +45,13 @@ class SegmentationData(pl.LightningDataModule):
         self.val_set = CaseDataset(self.splits["val"], regions, how, pack, None, seed)
         self._require_regions()
         if len(self.train_set) < 2:
-            raise UserError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")
+            raise DataError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")
 
     def _require_regions(self) -> None:
         """Refuse a validation split in which a region never occurs: no weights could be chosen by it."""
         for region, areas in zip(self.regions, self.val_set.areas().T, strict=True):
             if not areas.any():
-                raise UserError(
+                raise DataError(
                     f"none of the {len(self.val_set)} validation cases has any {region}: the best weights could not "
                     "be chosen by it; use another data.split_seed=, a larger data.val= or more data"
                 )
@@ -69,7 +69,7 @@ class SegmentationData(pl.LightningDataModule):
             rank, ranks = self.trainer.global_rank, self.trainer.world_size
             done = batches_done(self.trainer)
         if len(self.train_set) // ranks < 2:
-            raise UserError(
+            raise DataError(
                 f"{len(self.train_set)} training cases on {ranks} devices: fewer than 2 each; use fewer devices"
             )
         epoch, batches = divmod(done, self.batches_per_epoch())
@@ -80,7 +80,7 @@ class SegmentationData(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Sample]:
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         if len(self.val_set) < ranks:
-            raise UserError(f"{len(self.val_set)} validation cases on {ranks} devices: fewer than one each; use fewer")
+            raise DataError(f"{len(self.val_set)} validation cases on {ranks} devices: fewer than one each; use fewer")
         return self._loader(self.val_set, InOrder(len(self.val_set), rank, ranks))
 
     def _loader(self, dataset: CaseDataset, sampler: Sampler[Key], drop_last: bool = False) -> DataLoader[Sample]:
@@ -120,7 +120,7 @@ def count_workers(workers: int | str) -> int:
         return min(cores() - 1, 8)
     most = max(64, 4 * cores())
     if not isinstance(workers, int) or not 0 <= workers <= most:
-        raise UserError(f"data.workers={workers}: expected auto or a number of processes from 0 (none) to {most}")
+        raise DataError(f"data.workers={workers}: expected auto or a number of processes from 0 (none) to {most}")
     return workers
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError, FailureKind, UserError
 from lungseg.core.oom_kills import oom_kills
 from lungseg.data.case import Case
 from lungseg.data.loader_processes import STARTED
@@ -18,6 +18,11 @@ LESS = "take fewer data.workers=, or a smaller data.batch_size= or data.size="
 
 class WorkerDiedError(UserError):
     """Says that a loading process was killed, or ended where it should not."""
+
+    def __init__(self, message: str, out_of_memory: bool = False) -> None:
+        super().__init__(message)
+        self.out_of_memory = out_of_memory
+        self.kind = FailureKind.OUT_OF_MEMORY if out_of_memory else FailureKind.LOADER_DIED
 
 
 class OfCases(Protocol[T]):
@@ -55,7 +60,7 @@ class _Guarded(Dataset[Any]):
             case = self.of_cases.cases[key[-1] if isinstance(key, tuple) else key]
             said = str(error).splitlines()[0] if str(error) else "no reason given"
             return Failure(
-                UserError(
+                DataError(
                     f"{case.id}: cannot be loaded ({type(error).__name__}: {said}); where in the code: the same with "
                     "data.workers=0 traceback=true"
                 )
@@ -107,12 +112,13 @@ class Loader(DataLoader[T]):
         """Looks at exit codes: torch tells of a death in a ``RuntimeError`` that may arise anywhere in this process."""
         for process in self.processes:
             if process.exitcode:
-                raise WorkerDiedError(_said(process.pid, process.exitcode, oom_kills() > self.kills)) from None
+                memory = process.exitcode == -signal.SIGKILL and oom_kills() > self.kills
+                raise WorkerDiedError(_said(process.pid, process.exitcode, memory), memory) from None
 
 
 def _said(pid: int, code: int, memory: bool) -> str:
     """Why a process died, as far as its exit code and the system's counters tell."""
-    if code == -signal.SIGKILL and memory:
+    if memory:
         return f"out of memory: the system killed a loading process (pid {pid}); {LESS}"
     if code == -signal.SIGKILL:
         return f"a loading process (pid {pid}) was killed by SIGKILL, as where memory runs out; {LESS}"

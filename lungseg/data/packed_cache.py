@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from lungseg.core.arrays import Gray, Mask
 from lungseg.core.cpu_count import cores
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import parse_json, read_plain_file
+from lungseg.core.write_errors import refusal
 from lungseg.data.cache_dir import cache_folder, key
 from lungseg.data.case import Case
 from lungseg.data.preprocessing import Preprocessing
@@ -67,11 +68,8 @@ def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing,
             _write(partial, cases, regions, how, show)
             partial.rename(folder)
         except OSError as error:
-            reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-            raise UserError(
-                f"{folder}: the pack cannot be written: {reason}; free space, set LUNGSEG_CACHE to a folder elsewhere, "
-                "or use data.pack=false"
-            ) from None
+            elsewhere = "free space, set LUNGSEG_CACHE to a folder elsewhere, or use data.pack=false"
+            raise refusal(folder, error, elsewhere, "the pack ") from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return _map(folder)
@@ -153,7 +151,7 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = folder.with_name(f".lock-{folder.name}").open("w")
     except OSError as error:
-        raise UserError(
+        raise DataError(
             f"{folder.parent}: packs cannot be kept there ({error.strerror}); set LUNGSEG_CACHE to a folder that "
             "can be written, or use data.pack=false"
         ) from None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lungseg.core.atomic_io import write_atomically
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import read_json
 from lungseg.data.case import SPLITS, Case, checksum
@@ -24,13 +24,13 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
     saved = read_saved(path)
     gone = [id for ids in saved.values() for id in ids if id not in by_id]
     if gone:
-        raise UserError(
+        raise DataError(
             f"{path}: names case {gone[0]!r}, which the data no longer has ({plural(len(gone), 'such case')}); "
             "bring back the data as it was, or judge on it as another data set (data=...)"
         )
     empty = [name for name, ids in saved.items() if not ids]
     if empty:
-        raise UserError(f"{path}: {empty[0]} has no case; every side needs at least one: restore it or split anew")
+        raise DataError(f"{path}: {empty[0]} has no case; every side needs at least one: restore it or split anew")
     splits = {name: [by_id[id] for id in ids] for name, ids in saved.items()}
     require_disjoint(splits)
     return splits
@@ -39,10 +39,10 @@ def load_splits(cases: Sequence[Case], path: Path) -> Splits:
 def read_saved(path: Path) -> dict[str, dict[str, str]]:
     content = read_json(path, "expected splits as splits.json holds them")
     if not isinstance(content, dict) or set(content) != set(SPLITS):
-        raise UserError(f"{path}: expected train, val and test, each with the ids of its cases")
+        raise DataError(f"{path}: expected train, val and test, each with the ids of its cases")
     for name, side in content.items():
         if not isinstance(side, dict) or not all(isinstance(image, str) for image in side.values()):
-            raise UserError(
+            raise DataError(
                 f"{path}: {name}: expected case ids, each with what its image is, as splits.json holds them"
             )
     return content

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.data.case import SPLITS, Case, place
 
@@ -22,14 +22,14 @@ def split_cases(
     """
     for name, share in (("val", val), ("test", test)):
         if not isinstance(share, int | float) or not 0 < share < 1:
-            raise UserError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
+            raise DataError(f"data.{name}={share}: expected a share of the patients between 0 and 1, for example 0.15")
     if val + test >= 1:
-        raise UserError(f"data.val={val} and data.test={test} leave nothing to train on; their sum must be below 1")
+        raise DataError(f"data.val={val} and data.test={test} leave nothing to train on; their sum must be below 1")
     _require_unique_ids(cases)
     unsplit = [case for case in cases if case.split is None]
     if unsplit and len(unsplit) < len(cases):
         others = plural(len(cases) - len(unsplit), "other case does", "other cases do")
-        raise UserError(f"{unsplit[0].id}: has no split while {others}; give every case a split or none")
+        raise DataError(f"{unsplit[0].id}: has no split while {others}; give every case a split or none")
     splits: Splits = {name: [case for case in cases if case.split == name] for name in SPLITS}
     if unsplit:
         splits["train"] = list(cases)
@@ -51,9 +51,9 @@ def _fold(cases: list[Case], folds: int | None, fold: int | None, seed: int) -> 
     """The patients of one of ``folds`` parts, which are alike in their classes and together hold everyone once."""
     strata = _strata(cases)
     if not isinstance(folds, int) or not 2 <= folds <= sum(map(len, strata.values())):
-        raise UserError(f"data.folds={folds}: expected a number of parts, from 2 to the number of patients")
+        raise DataError(f"data.folds={folds}: expected a number of parts, from 2 to the number of patients")
     if not isinstance(fold, int) or not 0 <= fold < folds:
-        raise UserError(f"data.fold={fold}: expected one of 0 to {folds - 1}, the part to be left out of training")
+        raise DataError(f"data.fold={fold}: expected one of 0 to {folds - 1}, the part to be left out of training")
     generator = np.random.default_rng([seed, 31])
     order = [patient for label in sorted(strata) for patient in generator.permutation(strata[label]).tolist()]
     return set(order[fold::folds])
@@ -81,7 +81,7 @@ def _divide(cases: list[Case], share: float, seed: int, name: str) -> tuple[list
         taken.update(generator.permutation(patients)[:number].tolist())
     if not taken:
         everyone = sum(map(len, strata.values()))
-        raise UserError(
+        raise DataError(
             f"{plural(len(cases), 'case')} of {plural(everyone, 'patient')} in "
             f"{plural(len(strata), 'class', 'classes')}: too few to set a {name} split apart, "
             "which takes two patients of a class; is the column of patients right, or data.limit too small?"
@@ -94,7 +94,7 @@ def limit(cases: Sequence[Case], number: int | None) -> list[Case]:
     if number is None or number >= len(cases):
         return list(cases)
     if not isinstance(number, int) or number < 1:
-        raise UserError(f"data.limit={number}: expected a number of cases, at least 1")
+        raise DataError(f"data.limit={number}: expected a number of cases, at least 1")
     sides = {split: [case for case in cases if case.split == split] for split in (*SPLITS, None)}
     share = number / len(cases)
     kept = {case.id for side in sides.values() if side for case in _divide(side, share, 0, "limit")[1]}
@@ -104,7 +104,7 @@ def limit(cases: Sequence[Case], number: int | None) -> list[Case]:
 def _require_unique_ids(cases: Sequence[Case]) -> None:
     twice = [id for id, number in Counter(case.id for case in cases).items() if number > 1]
     if twice:
-        raise UserError(
+        raise DataError(
             f"case id {twice[0]!r} is there more than once ({plural(len(twice), 'such id')}); rename the files"
         )
 
@@ -115,7 +115,7 @@ def require_disjoint(splits: Splits) -> None:
         for case in splits[name]:
             seen, first = owner.setdefault(case.patient, (name, case.id))
             if seen != name:
-                raise UserError(
+                raise DataError(
                     f"patient {case.patient!r} is in {seen} (case {first}) and in {name} (case {case.id}); "
                     "a patient on both sides of a split inflates every score: move all of a patient's cases to one side"
                 )
@@ -129,7 +129,7 @@ def require_regions(splits: Splits, regions: Sequence[str]) -> None:
             if missing:
                 everyone = [c for side in splits.values() for c in side]
                 bare = sum(missing[0] not in c.masks for c in everyone)
-                raise UserError(
+                raise DataError(
                     f"{case.id} ({place(case)}) has no {missing[0]} mask, which this task needs; {bare} of "
                     f"{plural(len(everyone), 'case')} lack it: choose another task=..., add the masks or "
                     "leave those images out"

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch.hub
 from huggingface_hub import constants, try_to_load_from_cache
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import UserError, WeightsMissingError
 from lungseg.core.fast_startup import without
 from lungseg.models import hub
 
@@ -97,9 +97,10 @@ def load_published(encoder: str, build: Callable[[str | bool], T]) -> T:
             raise  # not from reading or fetching: the architecture refused
         verb, cure = ("read", "delete its folder there") if cached else ("fetched", "try again")
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
+        raise WeightsMissingError(
             f"pretrained=true: the weights of model.encoder={encoder} ({wanted}, in {folder}) cannot be {verb}: "
-            f"{reason}; {cure}, or give model.weights=<file>"
+            f"{reason}; {cure}, or give model.weights=<file>",
+            encoder,
         ) from error
 
 

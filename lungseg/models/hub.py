@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import UserError, WeightsMissingError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -54,11 +54,12 @@ def locate(weights: str) -> Path:
 def missing(encoder: str, wanted: str, folder: Path | None = None) -> UserError:
     """The error to raise for weights ``wanted`` (a repository's id, or an address) that cannot be had."""
     folder = folder or cache_folder()
-    return UserError(
+    return WeightsMissingError(
         f"pretrained=true: the weights of model.encoder={encoder} ({wanted}) are not on this machine and "
         f"{_endpoint().hostname} cannot be reached; either (1) run this once where there is a network and copy "
         f"its hub cache to {folder}, or (2) set HF_HOME / TORCH_HOME to a folder that has them already, or "
-        "(3) give model.weights=<file> (.safetensors, .pth, .pt)"
+        "(3) give model.weights=<file> (.safetensors, .pth, .pt)",
+        encoder,
     )
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import Logger
 
-from lungseg.core.errors import Stopped, UserError
+from lungseg.core.errors import CheckpointError, Stopped, UserError
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Signals
@@ -21,7 +21,7 @@ from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training import trainer
 from lungseg.training.callbacks import Curves, EpochLoss, Overlays, Throughput
 from lungseg.training.checkpoints import KeepCheckpoints
-from lungseg.training.distributed.connection import Connection
+from lungseg.training.distributed.connection import Connection, RankLost
 from lungseg.training.progress import EpochLines, progress_bar
 
 log = logging.getLogger("lungseg")
@@ -65,7 +65,7 @@ def fit(
         data.raise_if_worker_died()
         if checkpoint is not None and isinstance(error, BROKEN_STATE) and not _has_begun(fitter):
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise UserError(
+            raise CheckpointError(
                 f"{checkpoint}: training cannot go on from it ({said}); restore it or start a new run"
             ) from error
         if ranks.line is not None:
@@ -83,9 +83,10 @@ def _has_begun(fitter: pl.Trainer) -> bool:
 
 
 def _explain(error: Exception) -> None:
+    """Says that a rank did not answer; the backends have no class for it, so that their text is read."""
     text = str(error)
     if "timed out" in text.lower() or "timeout" in text.lower():
-        raise UserError(
+        raise RankLost(
             f"a rank did not answer within trainer.rank_timeout_minutes ({text.splitlines()[0][:120]}); look for a "
             "process or a network that hangs, or allow more"
         ) from None

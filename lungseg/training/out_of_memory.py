@@ -1,27 +1,42 @@
-"""Memory that does not suffice, as one line that says what to do."""
+"""Tells memory that does not suffice as one line that says what to do."""
 
 import contextlib
 from collections.abc import Iterator
 
 import torch
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import OutOfMemoryError
 
-SIGNS = ("can't allocate memory", "not enough memory", "cannot allocate memory", "cudnn_status_alloc_failed")
+SIGNS = (  # torch and cuDNN raise a bare RuntimeError for these: there is no class to tell them by
+    *("can't allocate memory", "not enough memory", "cannot allocate memory", "cudnn_status_alloc_failed"),
+)
+
+
+def out_of_memory(error: BaseException, batch_size: int) -> OutOfMemoryError | None:
+    """Returns what to tell of ``error``; None where it is about something else.
+
+    The device's and the machine's memory alike; a kill by the system's own guard cannot be caught.
+    """
+    gpu = isinstance(error, torch.OutOfMemoryError)
+    bare = isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
+    if not (gpu or bare or isinstance(error, MemoryError)):
+        return None
+    where = "of the GPU" if gpu else "of this machine"
+    return OutOfMemoryError(
+        f"out of memory {where} with data.batch_size={batch_size}: take data.batch_size={max(batch_size // 2, 1)} "
+        "with trainer.accumulate_grad_batches=2, or a smaller data.size or model",
+        batch_size,
+        gpu,
+    )
 
 
 @contextlib.contextmanager
 def told_out_of_memory(batch_size: int) -> Iterator[None]:
-    """The device's and the machine's memory alike; a kill by the system's own guard cannot be caught."""
+    """Raises it in place of the device's or the machine's own error."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        said = str(error).lower()
-        gpu = isinstance(error, torch.OutOfMemoryError)
-        if not (gpu or isinstance(error, MemoryError) or any(sign in said for sign in SIGNS)):
+        told = out_of_memory(error, batch_size)
+        if told is None:
             raise
-        where = "of the GPU" if gpu else "of this machine"
-        raise UserError(
-            f"out of memory {where} with data.batch_size={batch_size}: take data.batch_size={max(batch_size // 2, 1)} "
-            "with trainer.accumulate_grad_batches=2, or a smaller data.size or model"
-        ) from None
+        raise told from None

@@ -87,7 +87,7 @@ def _train(cfg: DictConfig, earlier: Run | None, team: RankGroup, signals: Signa
     boxes = lung_boxes(cropper, cases, cfg.trainer) if cropper else None
     data = build_data(cfg, splits, boxes)
     run = earlier or _new_run(cfg, found, splits, data, cropper)
-    with log_output.to_file(run.log_file):
+    with log_output.to_file(run.log_file), interruption.kept(run, cfg.data.batch_size):
         writers = _fit(cfg, run, module, data, signals, team, {"fingerprint": found, "boxes": boxes})
         _test(cfg, run, module, splits, writers)
     return run

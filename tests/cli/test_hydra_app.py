@@ -120,7 +120,7 @@ def test_a_grid_runs_each_combination_and_reports_what_failed(tmp_path):
         "train.py", "-m", *SMALL[:3], "trainer=cpu", "logger=none", "model=unet_classic",
         "model.width=4", "model.depth=1,2", "data.batch_size=4,0", cwd=tmp_path,
     )  # fmt: skip
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert len([path for path in (tmp_path / "runs").iterdir() if path.is_dir()]) == 2
     assert "== run 3 of the grid: " in result.stdout
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]

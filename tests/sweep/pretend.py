@@ -11,8 +11,13 @@ from pathlib import Path
 SCRIPT = """
 import csv, json, math, os, pathlib, signal, sys, time
 sys.path.insert(0, {root!r})
+from lungseg.core import errors
+from lungseg.core.failure_file import report_failure
 from lungseg.core.parent_death import end_with_parent
 end_with_parent()
+def fail(error):
+    report_failure(error)
+    sys.exit(f"error: {{error}}")
 words = dict(word.split("=", 1) for word in sys.argv[1:])
 print(*sys.argv[1:], flush=True)
 run = pathlib.Path((words.get("run_dir") or words["resume"]).strip('"'))
@@ -20,11 +25,12 @@ if "resume" in words:
     words = json.loads((run / "words.json").read_text())
 rate = float(words.get("optim.lr", 1))
 if rate == 7:
-    sys.exit("error: optim.lr=7: too much; give less")
+    fail(errors.UserError("optim.lr=7: too much; give less"))
 if rate == 8:
+    report_failure(RuntimeError("a bug"))
     raise RuntimeError("a bug")
 if words.get("pretrained") == "true":
-    sys.exit("error: pretrained=true: the weights of model.encoder=resnet18 (x) cannot be fetched: no; try again")
+    fail(errors.WeightsMissingError("pretrained=true: the weights of model.encoder=resnet18 (x) cannot be fetched"))
 (run / "checkpoints").mkdir(parents=True, exist_ok=True)
 (run / "words.json").write_text(json.dumps(words))
 batch = int(words.get("data.batch_size", 8))
@@ -32,7 +38,7 @@ config = {{"data": {{"batch_size": batch}}, "trainer": {{"accumulate_grad_batche
 config |= {{key: {{}} for key in ("task", "model", "loss")}} | {{"seed": 0}}
 (run / "config.yaml").write_text(json.dumps(config))
 if rate == 6 and batch > 4:
-    sys.exit(f"error: out of memory of the GPU with data.batch_size={{batch}}: take less")
+    fail(errors.OutOfMemoryError(f"out of memory of the GPU with data.batch_size={{batch}}: take less"))
 stopped = []
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, frame: stopped.append(number))

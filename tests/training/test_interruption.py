@@ -1,5 +1,7 @@
 """A loading process that dies, and Ctrl-C more than once: one line, the command that goes on, and the status."""
 
+import errno
+import json
 import multiprocessing
 import os
 import signal
@@ -8,7 +10,7 @@ import pytest
 
 from lungseg.core import signals
 from lungseg.core.config.compose import compose
-from lungseg.core.errors import Stopped, UserError
+from lungseg.core.errors import DataError, Stopped, UserError
 from lungseg.core.oom_kills import oom_kills
 from lungseg.core.run_directory import Run
 from lungseg.data import loader
@@ -88,6 +90,7 @@ def test_the_systems_own_counter_tells_that_it_was_memory(tmp_path, do_at, kill_
     do_at(2, kill_worker)
     with pytest.raises(UserError, match=r"^out of memory: the system killed a loading process \(pid \d+\); take fewer"):
         fit(tmp_path / "run", "data.workers=1")
+    assert json.loads((tmp_path / "run" / "failure.json").read_text())["kind"] == "out of memory"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,7 @@ def test_a_loading_process_without_memory_is_told_as_memory(tmp_path, monkeypatc
     with pytest.raises(MemoryError):  # which the program tells as it tells any other
         fit(tmp_path / "run", "data.workers=1")
     assert Run(tmp_path / "run").manifest()["status"] == "failed"
+    assert json.loads((tmp_path / "run" / "failure.json").read_text())["kind"] == "out of memory"
 
 
 def test_a_loading_process_that_ends_by_itself_is_told(tmp_path, monkeypatch):
@@ -190,3 +194,33 @@ def test_a_program_that_hangs_while_it_ends_is_ended_by_a_later_ctrl_c(monkeypat
     ctrl_c.ending_since -= 2 * signals.PATIENCE
     ctrl_c.handle(signal.SIGINT, None)
     assert left == [130]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "disk full"),
+        (ValueError("a bug"), "unexpected"),
+        (DataError("a mask"), "data"),
+    ],
+)
+def test_why_a_training_failed_stands_in_its_directory_until_it_goes_on(tmp_path, do_at, error, kind):
+    def fails():
+        raise error
+
+    do_at(9, fails)
+    with pytest.raises(type(error)):
+        fit(tmp_path / "run")
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    assert (failure["kind"], failure["exit_code"]) == (kind, 1)
+    do_at(10_000, fails)
+    train(compose([f"resume={tmp_path / 'run'}"]))
+    assert not (tmp_path / "run" / "failure.json").exists()
+
+
+def test_a_signal_is_told_as_such_to_whoever_reads_the_directory(tmp_path, do_at):
+    do_at(9, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped):
+        fit(tmp_path / "run")
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    assert (failure["kind"], failure["exit_code"]) == ("stopped", 143)

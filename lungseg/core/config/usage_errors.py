@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.core.config.compose import CONF, compose, options, suggestion
+from lungseg.core.errors import UnknownKeyError, UsageError
 from lungseg.core.shell_commands import hydra_quoted, setting, shell_word
 
 EXPECTED = {  # what OmegaConf says -> what it means
@@ -21,17 +22,24 @@ EXPECTED = {  # what OmegaConf says -> what it means
 }
 
 
-def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
-    """One line for an error of Hydra or OmegaConf, with the nearest right name where a name was mistyped."""
+def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> UsageError:
+    """Turns an error of Hydra or OmegaConf into one line, with the nearest right name where a name was mistyped.
+
+    Hydra has one class for many mistakes, so that its text must be read; this is the only place that does so.
+    """
     text = str(error).strip()
+    if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):
+        key = match[1].split("@")[0]
+        return UnknownKeyError(f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}", key)
+    return UsageError(_explained(error, text, config_name))
+
+
+def _explained(error: Exception, text: str, config_name: str) -> str:
     if isinstance(override := getattr(error, "override", None), str):
         return _unreadable(override)
     if match := re.search(r"Could not (?:load|find) '([\w/]+)/([^'/]+)'", text):
         group, option = match.groups()
         return f"{group}={option}: no such option{_nearest(option, options(group))}"
-    if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):
-        key = match[1].split("@")[0]
-        return f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         if config_name == "evaluate" and match[1].startswith("run="):
             brackets = setting("run", match[1].removeprefix("run=").split(","))

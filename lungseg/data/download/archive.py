@@ -1,7 +1,6 @@
 """Archives unpacked whole or not at all: no path leaves the folder and nothing that is there is overwritten."""
 
 import contextlib
-import errno
 import gzip
 import re
 import shutil
@@ -18,6 +17,7 @@ from typing import IO, cast
 from tqdm import tqdm
 
 from lungseg.core.errors import UserError
+from lungseg.core.write_errors import refusal
 
 PARTIAL = ".partial-unpack"
 RESERVED = (".partial-", ".download")  # names in the target that are ours
@@ -82,11 +82,7 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else error.strerror or str(error)
-        raise UserError(
-            f"{error.filename or folder}: cannot be written: {reason}; free space or choose another folder"
-        ) from None
+        raise refusal(Path(error.filename or folder), error, "free space or choose another folder") from None
 
 
 @contextlib.contextmanager

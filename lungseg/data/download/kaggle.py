@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, Popen
 
-from lungseg.core.errors import Stopped, UserError
+from lungseg.core.errors import DiskFullError, Stopped, UserError
 from lungseg.core.shell_commands import shell_command, shell_word
 from lungseg.data.download import catalog
 from lungseg.data.download.archive import amount, require_room, unpack, writing
@@ -134,7 +134,9 @@ def _download(client: str, dataset: Dataset, archive: Path, lock: int) -> None:
         return
     kept = archive.stat().st_size if archive.exists() else 0
     if "No space left" in said or "Disk quota" in said:
-        raise UserError(f"{archive}: the disk is full; free space and repeat the command: {amount(kept)} are kept")
+        raise DiskFullError(
+            f"{archive}: the disk is full; free space and repeat the command: {amount(kept)} are kept", archive
+        )
     if code == 0:
         raise UserError(f"{archive}: the download ended early; repeat the command: {amount(kept)} are kept")
     log.info(by_hand(dataset, archive.parent.parent))

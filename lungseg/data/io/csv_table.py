@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.core.text_tables import unescaped
 
@@ -48,7 +48,7 @@ def read_text_table(path: Path) -> TextTable:
     records = _records(path, list(io.StringIO(text, newline="")), separator or _separator(text))
     lines = [(line, [_cell(cell) for cell in cells]) for line, cells in records if any(map(str.strip, cells))]
     if not lines:
-        raise UserError(f"{path}: holds no line; expected a header and a row for each image, or no such file")
+        raise DataError(f"{path}: holds no line; expected a header and a row for each image, or no such file")
     columns = _columns(path, lines[0][1])
     return TextTable(path, encoding, columns, tuple(_row(path, line, columns, cells) for line, cells in lines[1:]))
 
@@ -57,17 +57,17 @@ def _decoded(path: Path) -> tuple[str, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that, or remove it") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}); mend that, or remove it") from None
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), None)
     encoding = encoding or _without_mark(content)
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         if encoding != "utf-8" or b"\0" in content:
-            raise UserError(f"{path}: is no whole {encoding.upper()} text; save it again as a CSV in UTF-8") from None
+            raise DataError(f"{path}: is no whole {encoding.upper()} text; save it again as a CSV in UTF-8") from None
         return content.decode("cp1252" if _is_decodable(content, "cp1252") else "latin-1"), FALLBACK
     if "\0" in text:
-        raise UserError(f"{path}: is no text, it holds the character 0; save it as a CSV in UTF-8, not as a workbook")
+        raise DataError(f"{path}: is no text, it holds the character 0; save it as a CSV in UTF-8, not as a workbook")
     return text, encoding.upper().removesuffix("-SIG")
 
 
@@ -115,11 +115,11 @@ def _records(path: Path, lines: list[str], separator: str) -> Iterator[tuple[int
             is_short = len(lines[start]) < csv.field_size_limit()  # so that a cell is too large by the lines after it
             is_open = is_short and _is_open(lines[start : start + 1], separator, is_last=True)
             if not is_open:
-                raise UserError(
+                raise DataError(
                     f"{path}: cannot be read as a table ({error}); save it again as a CSV in UTF-8"
                 ) from None
         if is_open:
-            raise UserError(f"{path}: a quotation mark in line {start + 1} is not closed; close it or remove it")
+            raise DataError(f"{path}: a quotation mark in line {start + 1} is not closed; close it or remove it")
         yield reader.line_num, cells
         start = reader.line_num
 
@@ -144,13 +144,13 @@ def _columns(path: Path, names: list[str]) -> tuple[str, ...]:
     counts = Counter(name.lower() for name in names if name)
     twice = [name for name, number in counts.items() if number > 1]
     if twice:
-        raise UserError(f"{path}: has {counts[twice[0]]} columns called {twice[0]}; keep one")
+        raise DataError(f"{path}: has {counts[twice[0]]} columns called {twice[0]}; keep one")
     return tuple(names)
 
 
 def _row(path: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> Row:
     if any(cells[len(columns) :]):
-        raise UserError(
+        raise DataError(
             f"{path}: line {line} has {plural(len(cells), 'cell')}, its header {len(columns)}; "
             'put a cell that holds the separator into double quotes ("a, b")'
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.security.printable_text import one_line
 from lungseg.data.io.pixel_values import require_numbers, require_spread
 
@@ -24,17 +24,17 @@ def read(path: Path) -> NDArray[np.uint8]:
         file = pydicom.dcmread(path)
         pixels = file.pixel_array
     except (InvalidDicomError, OSError) as error:
-        raise UserError(f"{path}: not a DICOM file or damaged ({_line(error)}); copy it again or remove it") from None
+        raise DataError(f"{path}: not a DICOM file or damaged ({_line(error)}); copy it again or remove it") from None
     except Exception as error:  # a decoder raises what it likes on a damaged file
-        raise UserError(
+        raise DataError(
             f"{path}: its pixels cannot be decoded ({_line(error)}); save it as an uncompressed DICOM or a 16-bit PNG"
         ) from None
     if pixels.ndim != 2:
-        raise UserError(f"{path}: holds {'x'.join(map(str, pixels.shape))} pixels; expected one grey image of a chest")
+        raise DataError(f"{path}: holds {'x'.join(map(str, pixels.shape))} pixels; expected one grey image of a chest")
     meaning = str(file.get("PhotometricInterpretation"))
     if meaning not in MEANINGS:
         expected = f"expected one grey image, {' or '.join(MEANINGS)}"
-        raise UserError(f"{path}: its PhotometricInterpretation is {one_line(meaning)}; {expected}")
+        raise DataError(f"{path}: its PhotometricInterpretation is {one_line(meaning)}; {expected}")
     values = _shown(file, require_numbers(pixels, path), path)
     if meaning == "MONOCHROME1":
         values = 1 - values
@@ -49,11 +49,11 @@ def _shown(file: Any, pixels: NDArray[Any], path: Path) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):  # what is no number is told below
             values = _windowed(file, pixels)
     except Exception as error:
-        raise UserError(
+        raise DataError(
             f"{path}: its window or rescaling cannot be applied ({_line(error)}); mend it, or save it as a 16-bit PNG"
         ) from None
     if not np.isfinite(values).all():
-        raise UserError(
+        raise DataError(
             f"{path}: its window or rescaling makes values of NaN or infinity; mend it, or save it as a 16-bit PNG"
         )
     return values

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.core.arrays import Gray, Mask
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.data.case import Case, MaskFile, Picture
 from lungseg.data.io import dicom, nifti, raster
 from lungseg.data.io.pixel_values import require_spread
 from lungseg.data.sources.mask_matching import ending
 
 
-class MaskError(UserError):
+class MaskError(DataError):
     """A mask that can be decoded and is no mask of its image."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError, UserError
 from lungseg.core.security.printable_text import one_line
 from lungseg.data.io.pixel_values import require_numbers
 
@@ -51,7 +51,7 @@ def read_plane(path: Path) -> NDArray[Any]:
     pixels = read_volume(path)
     plane = pixels.reshape([side for side in pixels.shape if side != 1]) if pixels.ndim > 2 else pixels
     if plane.ndim != 2:
-        raise UserError(
+        raise DataError(
             f"{path}: a volume of {'x'.join(map(str, pixels.shape))} voxels where one image was expected; "
             "volumes are checked but not trained on: save the planes one by one"
         )
@@ -78,11 +78,11 @@ def _open(path: Path) -> Any:
     try:
         return nibabel.load(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the data changed while it was read, start again") from None
+        raise DataError(f"{path}: no such file; the data changed while it was read, start again") from None
     except Exception as error:  # a decoder raises what it likes on a damaged file
         raise _damaged(path, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
     reason = (str(error).splitlines() or [type(error).__name__])[0].replace(str(path), "the file")
-    return UserError(f"{path}: not a NIfTI file or damaged ({one_line(reason)[:120]}); copy it again or remove it")
+    return DataError(f"{path}: not a NIfTI file or damaged ({one_line(reason)[:120]}); copy it again or remove it")

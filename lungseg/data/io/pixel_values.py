@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 
 LEVELS = 256
 NEARLY_ALL = 0.95  # share of an image's pixels
@@ -17,10 +17,10 @@ def require_numbers(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     """Refuse what is no grey value: NaN and infinity, colours, complex numbers, no pixel at all."""
     if pixels.size == 0 or pixels.dtype.kind not in "biuf":
         what = "no pixel" if pixels.size == 0 else f"values of type {pixels.dtype}"
-        raise UserError(f"{path}: holds {what}; expected the grey values of one image")
+        raise DataError(f"{path}: holds {what}; expected the grey values of one image")
     if pixels.dtype.kind == "f" and not (usable := np.isfinite(pixels)).all():
         number = int(pixels.size - usable.sum())
-        raise UserError(
+        raise DataError(
             f"{path}: {number} of {pixels.size} values {'is' if number == 1 else 'are'} NaN or infinite, no "
             "brightness; put a number there (that of the background) and save it again, or remove the file"
         )
@@ -46,7 +46,7 @@ def require_spread(pixels: NDArray[Any], low: float, high: float, path: Path) ->
         return
     middle = float(np.median(squeezed))
     farthest = max(float(pixels.min()), float(pixels.max()), key=lambda value: abs(value - middle))
-    raise UserError(
+    raise DataError(
         f"{path}: values as far away as {farthest:g} leave {len(squeezed) / pixels.size:.1%} of it in two of {LEVELS} "
         "grey levels, so nothing can be seen; put the background's number there and save it again, or remove the file"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError, UserError
 from lungseg.core.security.printable_text import one_line
 from lungseg.data.io.pixel_values import require_numbers
 
@@ -23,17 +23,17 @@ def read(path: Path) -> NDArray[Any]:
         with path.open("rb") as content, Image.open(content) as file:  # Pillow maps a path, and garbles turned TIFFs
             pages = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)  # MPO: a JPEG with smaller copies in it
             if pages > 1:
-                raise UserError(
+                raise DataError(
                     f"{path}: holds {pages} pages; expected one image: save the X-ray's page as its own file"
                 )
             pixels = _pixels(file, path)
     except UserError:
         raise
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the data changed while it was read, start again") from None
+        raise DataError(f"{path}: no such file; the data changed while it was read, start again") from None
     except Exception as error:  # a decoder raises what it likes on a damaged file
         reason = _reason(error, path)
-        raise UserError(
+        raise DataError(
             f"{path}: cannot be decoded as an image ({reason}); copy or download the file again, or remove it"
         ) from None
     return require_numbers(pixels, path)
@@ -44,7 +44,7 @@ def _pixels(file: Image.Image, path: Path) -> NDArray[Any]:
     if file.has_transparency_data and not file.mode.startswith("I"):
         opaque, _ = file.convert("RGBA").getchannel("A").getextrema()
         if opaque != 255:
-            raise UserError(
+            raise DataError(
                 f"{path}: parts of it are transparent, so what it shows is open; save it without transparency"
             )
     file.load()

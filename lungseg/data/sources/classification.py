@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.data.case import Case
 from lungseg.data.sources.issues import Problem, patients_not_known, settle
 from lungseg.data.sources.mask_matching import existing, pictures, require_images
@@ -15,7 +15,7 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
     folder = existing(root, "one that holds train/, val/ or test/ with a folder per class")
     inner = [path for path in (folder, *sorted(folder.glob("*/"))) if _splits(path)]
     if not inner:
-        raise UserError(f"data.root={root}: holds none of train/, val/, test/; give the folder that does")
+        raise DataError(f"data.root={root}: holds none of train/, val/, test/; give the folder that does")
     found: list[Problem] = []
     listed = [
         Case(

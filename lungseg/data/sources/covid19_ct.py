@@ -8,7 +8,7 @@ it is never used to pair, only told where it is wrong.
 import re
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError, UserError
 from lungseg.data.case import Case, MaskFile
 from lungseg.data.io.csv_table import read_text_table
 from lungseg.data.sources.issues import Problem, settle
@@ -23,7 +23,7 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
     """One case a volume; both lungs' labels are the lung."""
     folder = existing(root, "one that holds ct_scans/")
     if not (folder / "ct_scans").is_dir():
-        raise UserError(f"data.root={root}: holds no ct_scans folder; give the folder that holds it and lung_mask/")
+        raise DataError(f"data.root={root}: holds no ct_scans folder; give the folder that holds it and lung_mask/")
     found: list[Problem] = []
     images = pictures(folder / "ct_scans", found, name)
     require_images(images, folder / "ct_scans", root)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.data.case import Case, MaskFile
 from lungseg.data.sources.issues import Problem, patients_not_known, settle
@@ -31,7 +31,7 @@ def cases(*, root: str, group: str = "auto", problems: list[Problem] | None = No
     source, the images of a class that the metadata gives no address count as one source, and stay on one side.
     """
     if group not in ("auto", "source", "image"):
-        raise UserError(f"data.group={group}: expected auto, source or image")
+        raise DataError(f"data.group={group}: expected auto, source or image")
     folder = _home(existing(root, f"one that holds {NAME}"), root)
     found: list[Problem] = []
     sources = {label: _sources(folder, label) for label in PUBLISHED}
@@ -57,7 +57,7 @@ def _home(root: Path, said: str) -> Path:
     for folder in (root, root / NAME, root / "archive" / NAME, root / NAME / NAME):
         if (folder / "COVID").is_dir() or (folder / "Normal").is_dir():
             return folder
-    raise UserError(f"data.root={said}: holds no {NAME} with {', '.join(PUBLISHED)} in it; give the folder that does")
+    raise DataError(f"data.root={said}: holds no {NAME} with {', '.join(PUBLISHED)} in it; give the folder that does")
 
 
 def _section(folder: Path, label: str, sources: dict[str, str] | None, found: list[Problem]) -> list[Case]:
@@ -86,10 +86,10 @@ def _sources(folder: Path, label: str) -> dict[str, str]:
     try:
         rows = list(openpyxl.load_workbook(path, read_only=True).worksheets[0].iter_rows(values_only=True))
     except Exception as error:
-        raise UserError(f"{path}: cannot be read as a spreadsheet ({error}); download it again or remove it") from None
+        raise DataError(f"{path}: cannot be read as a spreadsheet ({error}); download it again or remove it") from None
     header = [str(cell or "").strip().upper() for cell in rows[0]] if rows else []
     if "FILE NAME" not in header or "URL" not in header:
-        raise UserError(f"{path}: has the columns {', '.join(header)}; expected FILE NAME and URL")
+        raise DataError(f"{path}: has the columns {', '.join(header)}; expected FILE NAME and URL")
     name, url = header.index("FILE NAME"), header.index("URL")
     whole = [row for row in rows[1:] if len(row) > max(name, url)]
     cells = [(str(row[name] or "").strip().lower(), str(row[url] or "").strip()) for row in whole]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.data.case import Case
 from lungseg.data.sources.issues import Problem, patients_not_known, settle
 from lungseg.data.sources.mask_matching import counted, existing, pictures, require_images, strays
@@ -44,10 +44,10 @@ def cases(
     if part == "auto":
         part = "infection" if "infection" in regions else "lung"
     if part not in PARTS:
-        raise UserError(f"data.part={part}: expected auto, {' or '.join(PARTS)}")
+        raise DataError(f"data.part={part}: expected auto, {' or '.join(PARTS)}")
     folder = find_part(existing(root, f"one that holds '{PARTS[part]}'"), part)
     if folder is None:
-        raise UserError(
+        raise DataError(
             f"data.root={root}: holds no '{PARTS[part]}' with Train, Val and Test in it; give the folder above it, "
             f"or that folder itself (the other part: data.part={'lung' if part == 'infection' else 'infection'})"
         )
@@ -117,7 +117,7 @@ def draw(listed: Sequence[Case], number: int, seed: int = 0) -> list[Case]:
     """``number`` of the images in Train and Val, by chance over all classes, 80 to 20; and all of Test."""
     pool = sorted((case for case in listed if case.split != "test"), key=lambda case: case.id)
     if not isinstance(number, int) or not 10 <= number <= len(pool):
-        raise UserError(f"data.subset={number}: expected a number from 10 to {len(pool)}, the images in Train and Val")
+        raise DataError(f"data.subset={number}: expected a number from 10 to {len(pool)}, the images in Train and Val")
     order = np.random.default_rng([seed, 29]).permutation(len(pool))[:number]
     cut = round(0.8 * number)
     side = {pool[index].id: "train" if place < cut else "val" for place, index in enumerate(order)}

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.data.case import SPLITS, Case
 from lungseg.data.sources.folder_table import (
@@ -43,7 +43,7 @@ def cases(
     one patient together with all others that have none (``one``), which keeps them on one side of the split.
     """
     if unknown_patients not in UNKNOWN_PATIENTS:
-        raise UserError(f"data.unknown_patients={unknown_patients}: expected {', '.join(UNKNOWN_PATIENTS)}")
+        raise DataError(f"data.unknown_patients={unknown_patients}: expected {', '.join(UNKNOWN_PATIENTS)}")
     folder = existing(root, "one that holds images/")
     found: list[Problem] = []
     images = pictures(folder / "images", found)
@@ -117,7 +117,7 @@ def _case(
     split = row.get("split", "").lower() or None
     split = SPLIT_WORDS.get(split or "", split)
     if split is not None and split not in SPLITS:
-        raise UserError(
+        raise DataError(
             f"{metadata.path}: {path.name} has split {split!r}; expected one of {', '.join(SPLITS)} or nothing"
         )
     known = "patient" in row and not is_unknown(row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lungseg.core.config.compose import suggestion
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.data.io.csv_table import FALLBACK, TextTable, read_text_table
 from lungseg.data.sources.issues import Problem
 from lungseg.data.sources.mask_matching import stem
@@ -49,7 +49,7 @@ def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
     header = {name.lower(): name for name in table.columns if name}
     names = {ours: _column(path, ours, columns, header) for ours in COLUMNS}
     if names["file"] is None:
-        raise UserError(
+        raise DataError(
             f"{path}: has the columns {', '.join(header)}; expected one called {', '.join(COLUMNS['file'])}, "
             "or data.columns={file: <its name>}"
         )
@@ -57,9 +57,9 @@ def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
     for line in table.rows:
         row = {ours: line.cells[name] for ours, name in names.items() if name}
         if not row["file"]:
-            raise UserError(f"{path}: line {line.line} names no file; fill in the column {names['file']}")
+            raise DataError(f"{path}: line {line.line} names no file; fill in the column {names['file']}")
         if rows.setdefault(key_of(row["file"]), row) != row:
-            raise UserError(
+            raise DataError(
                 f"{path}: line {line.line} says something else of {row['file']} than a line before; keep one"
             )
     passed_over = tuple(name for name in header.values() if name not in names.values())
@@ -72,15 +72,15 @@ def require_known_columns(columns: Mapping[str, str] | None, path: Path | None, 
     if columns is None:
         return
     if not isinstance(columns, Mapping):
-        raise UserError(f"data.columns={columns}: expected our names and yours, as in {{patient: subject_number}}")
+        raise DataError(f"data.columns={columns}: expected our names and yours, as in {{patient: subject_number}}")
     for name in columns:
         if name not in COLUMNS:
-            raise UserError(
+            raise DataError(
                 f"data.columns.{name}: no such column; expected {', '.join(COLUMNS)}"
                 f"{suggestion(str(name), list(COLUMNS))}"
             )
     if columns and path is None:
-        raise UserError(
+        raise DataError(
             f"data.columns: {folder} has no metadata.csv whose columns could be named; put it there, or leave "
             "data.columns out"
         )
@@ -109,7 +109,7 @@ def require_no_subject(metadata: Metadata) -> None:
     """Refuses to pass over a column that seems to name patients without a word."""
     likely = [name for name in metadata.passed_over if SUBJECT.search(name) and not TRAIT.search(name)]
     if likely:
-        raise UserError(
+        raise DataError(
             f"{metadata.path}: its column {likely[0]!r} may name the patients, and none is called "
             f"{' or '.join(COLUMNS['patient'])}; say data.columns={{patient: {likely[0]}}}, or choose "
             "data.unknown_patients=image, which makes each image a patient of its own"
@@ -124,13 +124,13 @@ def key_of(name: str) -> str:
 def _column(path: Path, ours: str, columns: Mapping[str, str], header: Mapping[str, str]) -> str | None:
     """Returns the column that is called as we or ``data.columns`` say; ``Patient ID`` is ``patient_id``."""
     if ours in columns and str(columns[ours]).strip().lower() not in header:
-        raise UserError(f"{path}: data.columns.{ours}={columns[ours]}: no such column; there are {', '.join(header)}")
+        raise DataError(f"{path}: data.columns.{ours}={columns[ours]}: no such column; there are {', '.join(header)}")
     if ours in columns:
         return header[str(columns[ours]).strip().lower()]
     simple = {original: re.sub(r"[\W_]+", "_", name) for name, original in header.items()}
     fitting = [original for name in COLUMNS[ours] for original in simple if simple[original] == name]
     if ours == "patient" and len(fitting) > 1:
-        raise UserError(
+        raise DataError(
             f"{path}: has the columns {' and '.join(fitting)}, and either may name the patients; say which by "
             f"data.columns={{patient: {fitting[0]}}}"
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.security.printable_text import one_line
 
 
@@ -35,4 +35,4 @@ def settle(found: list[Problem], into: list[Problem] | None) -> None:
     if harmful:
         alike = sum(problem.kind == harmful[0].kind for problem in harmful)
         more = f" ({alike} such files)" if alike > 1 else ""
-        raise UserError(f"{harmful[0]}{more}")
+        raise DataError(f"{harmful[0]}{more}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sized
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import is_printable
 from lungseg.data.sources.issues import Problem
@@ -55,15 +55,15 @@ def existing(root: str, holding: str) -> Path:
     """``data.root`` as a folder that is there; ``holding`` says what it should hold."""
     folder = Path(root).expanduser()
     if not folder.is_dir():
-        raise UserError(f"data.root={root}: no such folder; expected {holding}; give its path as data.root=...")
+        raise DataError(f"data.root={root}: no such folder; expected {holding}; give its path as data.root=...")
     return folder
 
 
 def require_images(images: Sized, folder: Path, root: str) -> None:
     if not folder.is_dir():
-        raise UserError(f"data.root={root}: has no folder {folder.name}; expected the X-rays in {folder}")
+        raise DataError(f"data.root={root}: has no folder {folder.name}; expected the X-rays in {folder}")
     if not images:
-        raise UserError(
+        raise DataError(
             f"data.root={root}: {folder} holds no picture ({', '.join(sorted(ENDINGS))}); "
             "put the X-rays there or give another data.root=..."
         )

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.data.case import Case
 from lungseg.data.phantom.anatomy import breasts, bubble, soft_tissue
 from lungseg.data.phantom.bones import skeleton
@@ -139,23 +139,23 @@ def _patients(seed: int, mix: Mapping[str, float]) -> Iterator[tuple[int, int, s
 def _check(count: int, seed: int, pixels: int, difficulty: str) -> None:
     for key, value, least, usual in (("count", count, 0, 360), ("seed", seed, 0, 0), ("pixels", pixels, 32, 256)):
         if not isinstance(value, int) or value < least:
-            raise UserError(f"data.{key}={value}: expected a whole number from {least} on; give data.{key}={usual}")
+            raise DataError(f"data.{key}={value}: expected a whole number from {least} on; give data.{key}={usual}")
     if difficulty not in DIFFICULTIES:
         known = ", ".join(DIFFICULTIES)
-        raise UserError(f"data.difficulty={difficulty}: expected one of {known}; give data.difficulty=normal")
+        raise DataError(f"data.difficulty={difficulty}: expected one of {known}; give data.difficulty=normal")
 
 
 def _check_mix(mix: Mapping[str, float]) -> None:
     known = ", ".join(CLASSES)
     if not isinstance(mix, Mapping):
-        raise UserError(f"data.mix={mix}: expected a share for each of {known}; give data.mix={{Normal: 1}}")
+        raise DataError(f"data.mix={mix}: expected a share for each of {known}; give data.mix={{Normal: 1}}")
     found = ", ".join(f"{label}: {mix[label]}" for label in mix)
     unknown = [label for label in mix if label not in CLASSES]
     if unknown:
-        raise UserError(f"data.mix={{{found}}}: {unknown[0]} is no class; expected {known}; rename or remove it")
+        raise DataError(f"data.mix={{{found}}}: {unknown[0]} is no class; expected {known}; rename or remove it")
     shares = [mix[label] for label in mix]
     if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
-        raise UserError(f"data.mix={{{found}}}: expected shares from 0 to 1 that sum to 1; give data.mix={{Normal: 1}}")
+        raise DataError(f"data.mix={{{found}}}: expected shares from 0 to 1 that sum to 1; give data.mix={{Normal: 1}}")
 
 
 def _hospitals(domains: Mapping[str, str] | None) -> list[tuple[str, str]]:
@@ -164,11 +164,11 @@ def _hospitals(domains: Mapping[str, str] | None) -> list[tuple[str, str]]:
         return []
     known = ", ".join(DIFFICULTIES)
     if not isinstance(domains, Mapping) or not domains:
-        raise UserError(
+        raise DataError(
             f"data.domains={domains}: expected hospitals and how hard their films are, each one of {known}; "
             "give data.domains={north:easy,south:hard}"
         )
     for name, difficulty in domains.items():
         if difficulty not in DIFFICULTIES:
-            raise UserError(f"data.domains.{name}={difficulty}: expected one of {known}; give data.domains.{name}=easy")
+            raise DataError(f"data.domains.{name}={difficulty}: expected one of {known}; give data.domains.{name}=easy")
     return [(str(name), difficulty) for name, difficulty in domains.items()]

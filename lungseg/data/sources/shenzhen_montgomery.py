@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.data.case import Case, MaskFile
 from lungseg.data.sources.issues import Problem, settle
@@ -26,7 +26,7 @@ def cases(
     """The X-rays of ``domains`` that have a mask; how many have none is said. One patient an image, as published."""
     unknown = [domain for domain in domains if domain not in DOMAINS.values()]
     if unknown or not domains:
-        raise UserError(f"data.domains={list(domains)}: expected some of {', '.join(DOMAINS.values())}")
+        raise DataError(f"data.domains={list(domains)}: expected some of {', '.join(DOMAINS.values())}")
     found: list[Problem] = []
     listed: list[Case] = []
     for folder in _homes(existing(root, "one that holds CXR_png/"), root):
@@ -48,7 +48,7 @@ def _homes(root: Path, said: str) -> list[Path]:
     """Every folder that holds CXR_png: the root, or the two original ones in it."""
     homes = [folder for folder in (root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/"))) if _is_home(folder)]
     if not homes:
-        raise UserError(f"data.root={said}: holds no CXR_png folder; give the folder that holds CXR_png/ and masks/")
+        raise DataError(f"data.root={said}: holds no CXR_png folder; give the folder that holds CXR_png/ and masks/")
     names = {path.name for path in homes[0].joinpath("CXR_png").iterdir()}
     return [homes[0], *(home for home in homes[1:] if not names & {path.name for path in (home / "CXR_png").iterdir()})]
 

@@ -2,39 +2,54 @@
 
 import math
 import os
+import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lungseg.core.errors import UserError
+from lungseg.core import exit_codes
+from lungseg.core.errors import FailureKind, UserError
+from lungseg.core.failure_file import read_failure
 from lungseg.core.metrics_csv import read_metrics
 from lungseg.core.run_directory import Run
 from lungseg.core.security.safe_yaml import shown
+from lungseg.sweep.run.trial_logs import last_lines
 from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.settings import Objective
 
-NO_WEIGHTS = "pretrained=true: the weights of model.encoder="  # how train.py begins where it cannot have them
-MEMORY = "out of memory"  # how it begins where that was too small
-PRUNED = 75  # its exit code where it was told to give up
-SAVED = (130, 143)  # where somebody stopped it
-FULL = ("the disk is full", "No space left on device")  # what it says where it could not write
 ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
+AGAIN = (FailureKind.STOPPED, FailureKind.KILLED, FailureKind.DISK_FULL)  # no fault of the trial's own
+STOPS = tuple(exit_codes.of_signal(number) for number in (signal.SIGINT, signal.SIGTERM))  # somebody's, before it began
 
 
-def how_it_ended(code: int, said: Sequence[str], folder: Path) -> tuple[str, str]:
-    """Finished, pruned, stopped, killed, memory, no weights or failed; and why. ``said``: the last lines of its log."""
-    last = said[-1].removeprefix("error: ")
-    if code == 0 or code == PRUNED:
-        return ("pruned" if code else "finished"), ""
-    if code in SAVED:
-        return "stopped", last
+@dataclass(frozen=True)
+class Ending:
+    """Holds how a run ended: ``kind`` is None where it is finished; ``reason`` is for people."""
+
+    kind: FailureKind | None
+    reason: str = ""
+
+
+def how_it_ended(code: int, run_dir: Path, log: Path, start: int) -> Ending:
+    """Reads it from the exit code and ``failure.json``; ``log`` after ``start`` is what it said, for people to read."""
+    if code == exit_codes.DONE:
+        return Ending(None)
+    if code == exit_codes.PRUNED:
+        return Ending(FailureKind.PRUNED)
+    failure = read_failure(run_dir)
+    if failure is not None and failure.kind is not FailureKind.UNEXPECTED:
+        return Ending(failure.kind, failure.message)
     if code < 0:
-        return "killed", f"killed by signal {-code}"
-    if any(words in last for words in FULL) or full(folder):
-        return "stopped", last if FULL[0] in last else f"{folder}: the disk is full"
-    kinds = {NO_WEIGHTS: "no weights", MEMORY: "memory"}
-    kind = next((kind for begin, kind in kinds.items() if last.startswith(begin)), "failed")
-    return kind, last if len(said) == 1 else "\n".join(said)
+        return Ending(FailureKind.KILLED, f"killed by signal {-code}")
+    said = last_lines(log, start)
+    if code in STOPS:
+        return Ending(FailureKind.STOPPED, said[-1])
+    if full(log.parent):
+        return Ending(FailureKind.DISK_FULL, f"{log.parents[1]}: the disk is full")
+    if failure is None and code > exit_codes.of_signal(0):
+        return Ending(FailureKind.KILLED, f"killed by signal {code - exit_codes.of_signal(0)}")
+    return Ending(FailureKind.UNEXPECTED, said[-1].removeprefix("error: ") if len(said) == 1 else "\n".join(said))
 
 
 def full(folder: Path) -> bool:

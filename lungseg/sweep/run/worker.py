@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lungseg.core.errors import UserError
-from lungseg.sweep.run.exit_status import MEMORY, full, how_it_ended, shrunk_words, smaller, values_of
+from lungseg.core.errors import DiskFullError, FailureKind, UserError
+from lungseg.core.failure_file import forget_failure
+from lungseg.core.parent_death import FAILURE_WANTED
+from lungseg.sweep.run.exit_status import AGAIN, Ending, full, how_it_ended, shrunk_words, smaller, values_of
 from lungseg.sweep.run.resources import Environment
-from lungseg.sweep.run.trial_logs import last_lines, log_of
+from lungseg.sweep.run.trial_logs import log_of
 from lungseg.sweep.run.trial_process import Stop, finished, held, run_process, words_now
 from lungseg.sweep.search.reporter import REPORT
 from lungseg.sweep.spec.study import Study
@@ -106,7 +108,10 @@ class Worker:
         deadline, told = time.monotonic() + PATIENCE, False
         while full(self.study.folder) and not self.stop.soon.is_set():
             if time.monotonic() > deadline:
-                raise UserError(f"{self.study.folder}: the disk is full; free space, then go on by the same command")
+                raise DiskFullError(
+                    f"{self.study.folder}: the disk is full; free space, then go on by the same command",
+                    self.study.folder,
+                )
             if not told:
                 log.info("%s: the disk is full; nothing new is started before there is space", self.study.folder)
                 told = True
@@ -124,9 +129,9 @@ class Worker:
         values = []
         for number, part in enumerate(trial.parts):
             if not finished(part.run_dir):
-                how, reason = self._part(row, trial, number, environment)
-                if how != "finished":
-                    self._ended_early(row, trial, how, reason)
+                ending = self._part(row, trial, number, environment)
+                if ending.kind is not None:
+                    self._ended_early(row, trial, ending.kind, ending.reason)
                     return
             try:
                 values.append(values_of(part.run_dir, self.study.objectives))
@@ -136,7 +141,7 @@ class Worker:
         means = [sum(each) / len(each) for each in zip(*values, strict=True)]
         self._end(row, "finished", means, "")
 
-    def _part(self, row: TrialRow, trial: Trial, number: int, environment: Environment) -> tuple[str, str]:
+    def _part(self, row: TrialRow, trial: Trial, number: int, environment: Environment) -> Ending:
         """Run it, unless that is done already; ``how_it_ended``."""
         part, folder = trial.parts[number], self.study.folder
         shrunk = shrunk_words(self.queue.noted(row))
@@ -144,15 +149,16 @@ class Worker:
         start = path.stat().st_size if path.exists() else 0
         with held(folder, part.name, self.stop) as lock:
             if lock is None:
-                return "stopped", f"{part.run_dir}: a process from before is still at work there"
+                return Ending(FailureKind.STOPPED, f"{part.run_dir}: a process from before is still at work there")
             if finished(part.run_dir):
-                return "finished", ""
+                return Ending(None)
             words = words_now(part, shrunk)
-            told = {**environment, **self._told(row, number)}
+            forget_failure(part.run_dir)
+            told = {**environment, **self._told(row, number), FAILURE_WANTED: str(part.run_dir)}
             code = run_process(words, path, told, lock, self.stop, self._tick)
         if code == 0 and not finished(part.run_dir):
             code = 1
-        return how_it_ended(code, last_lines(path, start), folder)
+        return how_it_ended(code, part.run_dir, path, start)
 
     def _told(self, row: TrialRow, number: int) -> Mapping[str, str]:
         """What a run needs to report, and its dashboard's group."""
@@ -171,21 +177,22 @@ class Worker:
             log.info("no sign of life of this worker can be written to %s: its trials are stopped", self.heartbeat.path)
             self.stop.at_least("kill")
 
-    def _ended_early(self, row: TrialRow, trial: Trial, how: str, reason: str) -> None:
+    def _ended_early(self, row: TrialRow, trial: Trial, kind: FailureKind, reason: str) -> None:
         again = row.attempt < self.study.settings.retries
-        asked = self.stop.kill if how == "killed" else self.stop.now
-        if how in ("stopped", "killed") and asked.is_set():
+        asked = self.stop.kill if kind is FailureKind.KILLED else self.stop.now
+        if kind in AGAIN and asked.is_set():
             self._give_back(row, "stopped", row.attempt)
-        elif how in ("stopped", "killed") and again:
+        elif kind in AGAIN and again:
             self._give_back(row, reason, row.attempt + 1)
-        elif how == "memory" and (less := self._less(row, trial)):
-            self._give_back(row, f"{MEMORY}: again with {' '.join(f'{k}={v}' for k, v in less.items())}", row.attempt,
+        elif kind is FailureKind.OUT_OF_MEMORY and (less := self._less(row, trial)):
+            self._give_back(row, f"{kind}: again with {' '.join(f'{k}={v}' for k, v in less.items())}", row.attempt,
                             shrunk=less)  # fmt: skip
-        elif how == "pruned":
+        elif kind is FailureKind.PRUNED:
             self._end(row, "pruned", None, "")
         else:
-            tried = f" ({row.attempt + 1} times)" if how in ("stopped", "killed") and row.attempt else ""
-            self._end(row, "no weights" if how == "no weights" else "failed", None, reason + tried)
+            tried = f" ({row.attempt + 1} times)" if kind in AGAIN and row.attempt else ""
+            state = "no weights" if kind is FailureKind.WEIGHTS_MISSING else "failed"
+            self._end(row, state, None, reason + tried)
 
     def _less(self, row: TrialRow, trial: Trial) -> Mapping[str, str] | None:
         """What a smaller batch sets, where that is allowed and was not tried yet."""

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lungseg.core.config.compose import compose, plain, suggestion
 from lungseg.core.config.usage_errors import explain
 from lungseg.core.config.validation import require_values
-from lungseg.core.errors import UsageError, UserError
+from lungseg.core.errors import UnknownKeyError, UsageError, UserError
 from lungseg.core.run_directory import open_run
 from lungseg.core.shell_commands import shell_command
 from lungseg.data.build import LOADING, PREPROCESSING, build_cases, build_splits
@@ -56,8 +56,12 @@ class Checker:
             config = compose(words)
             missing = sorted(OmegaConf.missing_keys(config))
         except (HydraException, OmegaConfBaseException) as error:
-            said = explain(error, "train", words).replace("add -m to run a grid of them", "make them an axis of grid")
-            raise UsageError(f"{self.file}: trial {trial.name}: {said}") from None
+            told = explain(error, "train", words)
+            said = str(told).replace("add -m to run a grid of them", "make them an axis of grid")
+            place = f"{self.file}: trial {trial.name}"
+            if isinstance(told, UnknownKeyError):
+                raise UnknownKeyError(f"{place}: {said}", told.key) from None
+            raise UsageError(f"{place}: {said}") from None
         except UsageError as error:
             raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
         for key in missing:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.core.config.compose import studies, suggestion
-from lungseg.core.errors import UsageError, UserError
+from lungseg.core.errors import UnknownKeyError, UsageError, UserError
 from lungseg.core.security.safe_yaml import read_yaml
 from lungseg.sweep.spec.preflight import Checker, require_executor
 from lungseg.sweep.spec.schema import Overrides, as_plan, narrowed
@@ -100,12 +100,11 @@ def _require_safe_trials(trials: Sequence[Trial], study: Study, typed: frozenset
 def _check_corner(checker: Checker, study: Study, corner: Overrides) -> None:
     try:
         checker.encoder_of(study.sought("of the search", corner), study.objectives)
-    except UserError as error:
-        key = next((key for key in corner if f": {key}: no such key" in str(error)), None)
-        if key is None:
+    except UnknownKeyError as error:
+        if error.key not in corner:
             raise
         hint = "where it goes with some choices only, say when: {KEY: [CHOICE, ...]}"
-        raise UsageError(f"{study.file}: search.{key}: not every trial has this key ({error}); {hint}") from None
+        raise UsageError(f"{study.file}: search.{error.key}: not every trial has this key ({error}); {hint}") from None
 
 
 def _require_of_a_grid(given: Set[str], file: Path) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from lungseg.core.errors import UserError
+from lungseg.core.errors import FailureKind, UserError
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.security.printable_text import print_error
 from lungseg.training.distributed import messages
@@ -20,6 +20,8 @@ GRACE = 20.0  # seconds for a rank to end by itself once another is lost; it may
 
 class RankLost(UserError):  # noqa: N818
     """Another rank died or failed; ``exit_code`` is its own where it had one."""
+
+    kind = FailureKind.RANK_LOST
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -33,7 +35,7 @@ class Connection:
         self.place = place
         self.lost: RankLost | None = None
         self.speaks = False  # it is this one's to say so
-        self.at_last: Callable[[str], None] = lambda _: None  # before the process is ended from without
+        self.at_last: Callable[[RankLost], None] = lambda _: None  # before the process is ended from without
         self.changed = threading.Condition()
         self.closed = False
 
@@ -60,7 +62,7 @@ class Connection:
         assert self.lost is not None
         if self.speaks:
             with contextlib.suppress(Exception):
-                self.at_last(str(self.lost))
+                self.at_last(self.lost)
             print_error(self.lost)
         os._exit(self.lost.exit_code)
 

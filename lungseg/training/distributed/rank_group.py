@@ -4,18 +4,21 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
+from functools import partial
 
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig
 
 from lungseg.core import rank_environment
 from lungseg.core.errors import UserError
+from lungseg.core.failure_file import write_failure
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Interrupted
 from lungseg.data.preprocessing import Box
 from lungseg.tasks.build import plain
 from lungseg.training import trainer
+from lungseg.training.distributed.connection import RankLost
 from lungseg.training.distributed.coordinator import Coordinator
 from lungseg.training.distributed.local_ranks import LocalRanks
 from lungseg.training.fit import Ranks
@@ -38,7 +41,7 @@ class RankGroup:
         """The others do what ``cfg`` says from here on; those of one machine are started first."""
         if self.leader is None:
             return
-        self.leader.at_last = lambda said: run.update_manifest(status="failed", reason=said)
+        self.leader.at_last = partial(_keep_loss, run)
         if not self.place.by:
             self.processes = LocalRanks(self.leader)
         self.leader.begin(
@@ -57,6 +60,12 @@ class RankGroup:
             self.leader.end(code)
         if self.processes is not None:
             self.processes.stop()
+
+
+def _keep_loss(run: Run, lost: RankLost) -> None:
+    """Says in the run directory that a rank was lost, by a process that cannot end in the usual way."""
+    run.update_manifest(status="failed", reason=str(lost))
+    write_failure(run.path, lost)
 
 
 @contextlib.contextmanager

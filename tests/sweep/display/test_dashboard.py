@@ -70,7 +70,7 @@ def test_what_a_worker_elsewhere_does_is_told_by_the_one_who_leads(pretended, co
     assert sum("  finished in " in line for line in told) == 2
     place = next(line for line in told if "all it said: " in line).split(": ")[1]
     assert Path(place).read_text().endswith("RuntimeError: a bug\n")
-    assert leader.returncode == 1
+    assert leader.returncode == 3
     assert "1 of the trials failed, as said above: lr8" in err
 
 
