@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
+from lungseg.core.search_file import SavedRetraining
 from lungseg.core.shell_commands import shell_command
 from lungseg.evaluation.summary import read_summary
 from lungseg.sweep.run.coordinator import lead
@@ -57,7 +58,7 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
     return written, [*(part.run_dir for row in shown for part in study.trial(row.name, None).parts), *repeated]
 
 
-def _retrained(study: Study, best: TrialRow, words: dict[str, str], seeds: int) -> dict[str, Any] | None:
+def _retrained(study: Study, best: TrialRow, words: dict[str, str], seeds: int) -> SavedRetraining | None:
     kept = {key: value for key, value in dataclasses.asdict(study.settings).items() if key not in OF_SEARCH}
     content = {
         "about": f"{best.name}, the best of {study.folder}, with {seeds} new seeds",
@@ -74,18 +75,18 @@ def _retrained(study: Study, best: TrialRow, words: dict[str, str], seeds: int) 
     return _scores(study, best, again)
 
 
-def _scores(study: Study, best: TrialRow, again: Study) -> dict[str, Any] | None:
+def _scores(study: Study, best: TrialRow, again: Study) -> SavedRetraining | None:
     """What the objective came to in the retrained runs, and the same score on the test cases."""
     runs = [trial.parts[0] for trial in again.trials if finished(trial.parts[0].run_dir)]
     if not runs:
         return None
-    return {
-        "of": best.number,
-        "found": best.values[0] if best.values else None,
-        "values": [values_of(run.run_dir, study.objectives)[0] for run in runs],
-        "test": [_on_test(run.run_dir, study.objectives[0].name) for run in runs],
-        "seeds": [int(run.overrides["seed"]) for run in runs],
-    }
+    return SavedRetraining(
+        of=best.number,
+        found=(best.values or [math.nan])[0],
+        values=[values_of(run.run_dir, study.objectives)[0] for run in runs],
+        test=[_on_test(run.run_dir, study.objectives[0].name) for run in runs],
+        seeds=[int(run.overrides["seed"]) for run in runs],
+    )
 
 
 def _on_test(run_dir: Path, name: str) -> float | None:
@@ -103,7 +104,7 @@ def _folder(study: Study, best: Sequence[TrialRow]) -> Path:
     return study.folder / "retrained" / (best[0].name if best else "nothing")
 
 
-def _earlier(study: Study, best: Sequence[TrialRow]) -> dict[str, Any] | None:
+def _earlier(study: Study, best: Sequence[TrialRow]) -> SavedRetraining | None:
     """What an earlier retraining of the same best came to."""
     if not best:
         return None

@@ -1,20 +1,19 @@
-"""``search.json``: what a search over settings tried and found, read and checked."""
+"""Holds what a search over settings tried and found, in which nothing contradicts another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lungseg.comparison.shape import finite, get, list_of, require
-from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
-from lungseg.core.security.safe_json import parse_json, read_plain_file
+from lungseg.core.search_file import FILE, SavedTrial, SearchFile, read_search_file, unreadable
+from lungseg.core.security.safe_json import is_kind
 from lungseg.core.shell_commands import shell_command
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")
-FILE = "search.json"
+__all__ = ["FILE", "STATES", "Objective", "Parameter", "Retrained", "Search", "Trial", "read_search"]
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,12 @@ class Search:
 
 
 def read_search(path: Path) -> Search:
+    """Reads ``search.json`` and refuses what contradicts itself."""
+    content = read_search_file(path)
     try:
-        found = _search(parse_json(read_plain_file(path)))
-        return replace(found, retrain=_retraining(path) if found.retrain else None)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise UserError(
-            f"{path}: cannot be read as a search ({' '.join(reason.split())}); let the search write it again"
-        ) from None
+        return _search(content, path)
+    except ValueError as error:
+        raise unreadable(path, error) from None
 
 
 def _retraining(path: Path) -> str:
@@ -107,71 +104,52 @@ def _retraining(path: Path) -> str:
     return shell_command("lungseg", "sweep", "retrain", path.parent, plain={"seeds": "3"})
 
 
-def _search(content: Any) -> Search:
-    objectives = [_objective(one) for one in list_of(content, "objectives", dict)]
-    require(len(objectives) in (1, 2), f"objectives: {len(objectives)} of them, expected 1 or 2")
-    parameters = [_parameter(one) for one in list_of(content, "parameters", dict)]
-    known = {one.name: one for one in parameters}
-    require(len(known) == len(parameters), "parameters: one is named twice")
-    trials = [_trial(one, len(objectives), known) for one in list_of(content, "trials", dict)]
+def _search(content: SearchFile, path: Path) -> Search:
+    objectives = [Objective(one.name, one.direction == "maximize") for one in content.objectives]
+    _require(len(objectives) in (1, 2), f"objectives: {len(objectives)} of them, expected 1 or 2")
+    known = {one.name: Parameter(one.name, one.log, one.choices) for one in content.parameters}
+    _require(len(known) == len(content.parameters), "parameters: one is named twice")
+    trials = [_trial(one, len(objectives), known) for one in content.trials]
     numbers = {trial.number: trial for trial in trials}
-    require(len(numbers) == len(trials), "trials: a number is there twice")
-    best = list_of(content, "best", int)
-    for number in best:
-        require(number in numbers and numbers[number].state == "complete", f"best: {number} is no complete trial")
-    retrain = get(content, "retrain", str | None)
-    shares, again = get(content, "importances", dict | None), get(content, "retrained", dict | None)
-    importances = None if shares is None else {name: finite(value, "importances") for name, value in shares.items()}
-    require(not set(importances or ()) - set(known), "importances: one is of no parameter")
-    require(not importances or min(importances.values()) >= 0, "importances: one is below 0")
-    retrained = None if again is None else _retrained(again)
-    require(retrained is None or retrained.of in numbers, "retrained: of no trial")
-    found = Search(objectives, parameters, sorted(trials, key=lambda one: one.number), importances, best, retrained,
-                   retrain)  # fmt: skip
-    beaten = set(best) - set(found.front())
-    require(not beaten, f"best: trial {min(beaten, default=0)} is beaten by another")
-    require(bool(best) or not found.complete, "best: names none of the complete trials")
+    _require(len(numbers) == len(trials), "trials: a number is there twice")
+    for number in content.best:
+        _require(number in numbers and numbers[number].state == "complete", f"best: {number} is no complete trial")
+    importances = content.importances or {}
+    _require(not set(importances) - set(known), "importances: one is of no parameter")
+    _require(not importances or min(importances.values()) >= 0, "importances: one is below 0")
+    retrained = _retrained(content)
+    _require(retrained is None or retrained.of in numbers, "retrained: of no trial")
+    found = Search(objectives, list(known.values()), sorted(trials, key=lambda one: one.number), content.importances,
+                   list(content.best), retrained, _retraining(path) if content.retrain else None)  # fmt: skip
+    beaten = set(found.best) - set(found.front())
+    _require(not beaten, f"best: trial {min(beaten, default=0)} is beaten by another")
+    _require(bool(found.best) or not found.complete, "best: names none of the complete trials")
     return found
 
 
-def _objective(content: dict[str, Any]) -> Objective:
-    direction = get(content, "direction", str)
-    require(direction in ("maximize", "minimize"), f"direction: {direction!r}, expected maximize or minimize")
-    return Objective(get(content, "name", str), direction == "maximize")
-
-
-def _parameter(content: dict[str, Any]) -> Parameter:
-    choices = get(content, "choices", list | None)
-    return Parameter(get(content, "name", str), get(content, "log", bool), choices)
-
-
-def _trial(content: dict[str, Any], objectives: int, known: Mapping[str, Parameter]) -> Trial:
-    number, state = get(content, "number", int), get(content, "state", str)
-    what = f"trial {number}"
-    require(number >= 0, f"{what}: expected numbers from 0 on")
-    require(state in STATES, f"{what}: state {state!r}, expected one of {', '.join(STATES)}")
-    values = get(content, "values", list | None)
+def _trial(content: SavedTrial, objectives: int, known: Mapping[str, Parameter]) -> Trial:
+    what, values = f"trial {content.number}", content.values
+    _require(content.number >= 0, f"{what}: expected numbers from 0 on")
     if values is not None:
-        values = [finite(value, f"{what}: values") for value in values]
-        require(
-            len(values) == objectives, f"{what}: {plural(len(values), 'value')} for {plural(objectives, 'objective')}"
-        )
-    require(values is not None or state != "complete", f"{what}: complete, but without values")
+        many = f"{plural(len(values), 'value')} for {plural(objectives, 'objective')}"
+        _require(len(values) == objectives, f"{what}: {many}")
+    _require(values is not None or content.state != "complete", f"{what}: complete, but without values")
     params = {}
-    for name, value in get(content, "params", dict).items():
-        require(name in known, f"{what}: {name} is none of the parameters")
+    for name, value in content.params.items():
+        _require(name in known, f"{what}: {name} is none of the parameters")
         params[name] = _setting(known[name], value, f"{what}: {name}")
-    seconds = get(content, "seconds", int | float | None)
-    curve = sorted(_point(one, f"{what}: curve") for one in list_of(content, "curve", list) if one[1:] != [None])
-    return Trial(number, get(content, "name", str), state, values, params,
-                 None if seconds is None else finite(seconds, f"{what}: seconds"), curve,
-                 get(content, "where", str | None) or "")  # fmt: skip
+    for point in content.curve:
+        _require(len(point) == 2 and point[0] is not None, f"{what}: curve: expected pairs of step and value")
+    curve = sorted((step, value) for step, value in content.curve if step is not None and value is not None)
+    return Trial(content.number, content.name, content.state, values, params, content.seconds, curve,
+                 content.where or "")  # fmt: skip
 
 
 def _setting(parameter: Parameter, value: Any, what: str) -> float:
     if parameter.choices is None:
-        number = finite(value, what)
-        require(number > 0 or not parameter.log, f"{what}: {number:g} has no place on a log axis")
+        _require(is_kind(value, float), f"{what}: {str(value)[:40]!r} is no finite number")
+        number: float = value
+        _require(number > 0 or not parameter.log, f"{what}: {number:g} has no place on a log axis")
         return number
     alike = (isinstance(one, bool) == isinstance(value, bool) and one == value for one in parameter.choices)
     place = next((place for place, same in enumerate(alike) if same), None)
@@ -180,13 +158,15 @@ def _setting(parameter: Parameter, value: Any, what: str) -> float:
     return place
 
 
-def _point(content: list[Any], what: str) -> tuple[float, float]:
-    require(len(content) == 2, f"{what}: expected pairs of step and value")
-    return finite(content[0], what), finite(content[1], what)
+def _retrained(content: SearchFile) -> Retrained | None:
+    again = content.retrained
+    if again is None:
+        return None
+    _require(bool(again.values), "retrained: without values")
+    test = [value for value in again.test or [] if value is not None]
+    return Retrained(again.of, again.found, list(again.values), test if len(test) == len(again.test or []) else [])
 
 
-def _retrained(content: dict[str, Any]) -> Retrained:
-    values = [finite(one, "retrained: values") for one in list_of(content, "values", int | float)]
-    test = [finite(one, "retrained: test") for one in get(content, "test", list | None) or []]
-    require(bool(values), "retrained: without values")
-    return Retrained(get(content, "of", int), finite(get(content, "found", int | float), "found"), values, test)
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)

@@ -2,62 +2,59 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from lungseg.core.disk_format import FileSchema, Schema, Whole, mistake_in, require_known_format
 from lungseg.core.errors import UserError
-from lungseg.core.security.safe_json import KINDS, described, is_kind, read_object
+from lungseg.core.security.safe_json import read_object
 
-FORMAT = 1  # of the manifest; one without a number is older, and has fewer keys
 REMEDY = "restore it or train again"
 
-STATUSES = ("running", "finished", "stopped", "pruned", "failed")
-NOTHING = type(None)
-KEYS: Mapping[str, tuple[type, ...]] = {  # what may be there; what else there is is kept and not read
-    "format": (int,),
-    "status": (str, NOTHING),
-    "reason": (str, NOTHING),
-    "git": (dict, NOTHING),
-    "command": (str, NOTHING),
-    "python": (str, NOTHING),
-    "packages": (dict, NOTHING),
-    "device": (str, NOTHING),
-    "machine": (str, NOTHING),
-    "started": (str, NOTHING),
-    "slurm": (dict, NOTHING),
-    "seed": (int, NOTHING),
-    "data_fingerprint": (str,),
-    "split": (dict,),
-    "cases": (dict,),
-    "sha256": (dict,),
-    "best_epoch": (int, NOTHING),
-    "epochs": (int, NOTHING),
-    "milliseconds_per_image": (float, NOTHING),
-    "training_seconds": (float, NOTHING),
-    "wall_seconds": (float, NOTHING),
-    "images_per_second": (float, NOTHING),
-    "peak_memory_mib": (dict, NOTHING),
-}
+
+class Split(Schema):
+    """Says which split a run was trained on."""
+
+    sha256: str | None = None
+
+
+class Manifest(FileSchema):
+    """Says what may be there; a key that an older lungseg did not write is absent, what else there is is not read."""
+
+    status: Literal["running", "finished", "stopped", "pruned", "failed"] | None = None
+    reason: str | None = None
+    git: dict[str, Any] | None = None
+    command: str | None = None
+    python: str | None = None
+    packages: dict[str, Any] | None = None
+    device: str | None = None
+    machine: str | None = None
+    started: str | None = None
+    slurm: dict[str, Any] | None = None
+    seed: Whole | None = None
+    data_fingerprint: str = ""
+    split: Split = Split()
+    cases: dict[str, Whole] = Field(default_factory=dict)
+    sha256: dict[str, str] = Field(default_factory=dict)
+    best_epoch: Whole | None = None
+    epochs: Whole | None = None
+    milliseconds_per_image: float | None = None
+    training_seconds: float | None = None
+    wall_seconds: float | None = None
+    images_per_second: float | None = None
+    peak_memory_mib: dict[str, Any] | None = None
+
+
+FORMAT = Manifest.newest
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Reads a manifest whose known keys are of the right kind; a key that an older lungseg did not write is absent."""
+    """Reads a manifest whose known keys are of the right kind."""
     content = read_object(path, REMEDY)
-    if is_kind(content.get("format"), int) and content["format"] > FORMAT:
-        raise UserError(
-            f"{path}: format {content['format']} is of a newer lungseg; this one knows {FORMAT}: update lungseg"
-        )
-    for key, kinds in KEYS.items():
-        if key in content and not is_kind(content[key], kinds):
-            raise _wrong(path, key, content[key], KINDS[kinds[0]])
-    for key, kind in (("cases", int), ("sha256", str)):
-        for name, value in content.get(key, {}).items():
-            if not is_kind(value, kind):
-                raise _wrong(path, f"{key}.{name}", value, KINDS[kind])
-    sha256 = content.get("split", {}).get("sha256")
-    if sha256 is not None and not isinstance(sha256, str):
-        raise _wrong(path, "split.sha256", sha256, KINDS[str])
-    if content.get("status") not in (*STATUSES, None):
-        raise _wrong(path, "status", content["status"], ", ".join(STATUSES))
+    require_known_format(Manifest, content, path)
+    if mistake := mistake_in(Manifest, content):
+        raise UserError(f"{path}: {mistake}; {REMEDY}")
     _require_best_among_epochs(content, path)
     return content
 
@@ -78,10 +75,6 @@ def manifest_so_far(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
     return read_manifest(path)
-
-
-def _wrong(path: Path, key: str, value: Any, expected: str) -> UserError:
-    return UserError(f"{path}: {key} is {described(value)}; expected {expected}; {REMEDY}")
 
 
 def data_fingerprint(manifest: Mapping[str, Any], path: Path) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lungseg.core.arrays import Gray, Mask
-from lungseg.core.atomic_io import replaced, write_json
+from lungseg.core.atomic_io import replaced
 from lungseg.core.errors import UserError
 from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case
@@ -20,6 +20,7 @@ from lungseg.data.visualize.overlay import Overlay, draw_sheet
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_table import Judged, count, summarise, worst_median_best
 from lungseg.evaluation.flawed_definitions import FlawedScores
+from lungseg.evaluation.summary import write_summary
 from lungseg.evaluation.thresholds import Thresholds
 from lungseg.evaluation.thumbnails import PictureWriter
 from lungseg.metrics import calibration, overlap
@@ -72,7 +73,7 @@ def judge(predict: Predict, cases: Sequence[Case], how: How, directory: Path, ab
     summary = {**about, **_summary(cases, how, found)}
     rows = [one.row(regions) for one in found.judged["model"]]
     _write(directory, rows, [one.row(regions) for one in found.judged["tuned"]])
-    write_json(directory / "summary.json", summary)
+    write_summary(directory, summary)
     overlays, picture = _draw(predict, found.judged["model"], regions, how.threshold, directory)
     return Judgement(summary, found.judged["model"], rows, overlays, directory, picture)
 

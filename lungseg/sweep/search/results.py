@@ -9,8 +9,17 @@ import optuna
 import yaml
 from optuna.importance import PedAnovaImportanceEvaluator
 
-from lungseg.core.atomic_io import write_atomically, write_json
+from lungseg.core.atomic_io import write_atomically
 from lungseg.core.config.compose import CONF
+from lungseg.core.search_file import (
+    FILE,
+    SavedObjective,
+    SavedRetraining,
+    SavedTrial,
+    SearchFile,
+    State,
+    write_search_file,
+)
 from lungseg.core.security.printable_text import one_line
 from lungseg.sweep.spec.settings import Objective
 from lungseg.sweep.spec.study import Study
@@ -18,42 +27,49 @@ from lungseg.sweep.spec.untrusted_values import word_value
 from lungseg.sweep.state.trial_queue import TrialQueue
 from lungseg.sweep.state.trial_row import TrialRow
 
-FILE = "search.json"
-STATES = {"finished": "complete", "no weights": "failed", "not started": "failed"}
+STATES: dict[str, State] = {  # of a row -> as the file has it
+    "finished": "complete",
+    "pruned": "pruned",
+    "failed": "failed",
+    "running": "running",
+    "waiting": "waiting",
+    "no weights": "failed",
+    "not started": "failed",
+}
 NOT_KEPT = ("run_dir", "label", "seed")
 
 
 def write_search(
-    study: Study, queue: TrialQueue, rows: Sequence[TrialRow], retrained: Any, command: str | None
+    study: Study, queue: TrialQueue, rows: Sequence[TrialRow], retrained: SavedRetraining | None, command: str | None
 ) -> Path:
     """``rows``: of the search, without the steps before it."""
     assert study.space is not None
-    content = {
-        "objectives": [{"name": one.name, "direction": one.direction} for one in study.objectives],
-        "parameters": study.space.described(),
-        "trials": [_trial(row, study) for row in rows],
-        "importances": importances(queue.optuna),
-        "best": [row.number for row in front(rows, study.objectives)],
-        "retrained": retrained,
-        "retrain": command,
-    }
+    content = SearchFile(
+        objectives=[SavedObjective(name=one.name, direction=one.direction) for one in study.objectives],
+        parameters=study.space.described(),
+        trials=[_trial(row, study) for row in rows],
+        importances=importances(queue.optuna),
+        best=[row.number for row in front(rows, study.objectives)],
+        retrained=retrained,
+        retrain=command,
+    )
     path = study.folder / FILE
-    write_json(path, content)
+    write_search_file(path, content)
     return path
 
 
-def _trial(row: TrialRow, study: Study) -> dict[str, Any]:
+def _trial(row: TrialRow, study: Study) -> SavedTrial:
     seconds = (row.ended - row.began).total_seconds() if row.began and row.ended else None
-    return {
-        "number": row.number,
-        "name": row.name,
-        "state": STATES.get(row.state, row.state),
-        "values": row.values,
-        "params": row.params,
-        "seconds": seconds,
-        "curve": [list(point) for point in row.curve],
-        "where": str(study.folder / row.name),
-    }
+    return SavedTrial(
+        number=row.number,
+        name=row.name,
+        state=STATES[row.state],
+        values=row.values,
+        params=row.params,
+        seconds=seconds,
+        curve=[list(point) for point in row.curve],
+        where=str(study.folder / row.name),
+    )
 
 
 def front(rows: Sequence[TrialRow], objectives: Sequence[Objective]) -> list[TrialRow]:

@@ -12,6 +12,7 @@ from optuna.trial import BaseTrial
 
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError, UserError
+from lungseg.core.search_file import SavedParameter
 from lungseg.sweep.spec.schema import Overrides, text
 
 LARGEST = 1e30  # a bound beyond it is a slip, and steps towards it cannot be counted
@@ -71,14 +72,14 @@ class Space:
                         chosen[one.key] = fixed.get(one.key, ends[turn % len(ends)])
                 yield chosen
 
-    def described(self) -> list[dict[str, Any]]:
+    def described(self) -> list[SavedParameter]:
         """For the figures: name, whether its axis is logarithmic, choices or None."""
         return [
-            {
-                "name": one.key,
-                "log": bool(getattr(one.distribution, "log", False)),
-                "choices": list(getattr(one.distribution, "choices", ())) or None,
-            }
+            SavedParameter(
+                name=one.key,
+                log=bool(getattr(one.distribution, "log", False)),
+                choices=list(getattr(one.distribution, "choices", ())) or None,
+            )
             for one in self.parameters
         ]
 

@@ -1,6 +1,5 @@
-"""``study.json``: what a study is and every command line, for its reader, for a later call, and for those who join."""
+"""Records a study in its folder, for its reader, for a later call, and for those who join."""
 
-import json
 import logging
 import os
 import shlex
@@ -8,13 +7,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lungseg.core.atomic_io import write_atomically
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.security.links import require_no_links_out
-from lungseg.core.security.safe_json import parse_json, read_object, read_plain_file
+from lungseg.core.security.safe_json import read_plain_file
 from lungseg.sweep.run.trial_process import finished
 from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.study import Study
@@ -22,11 +20,13 @@ from lungseg.sweep.spec.study_file import Reading, as_study
 from lungseg.sweep.spec.untrusted_values import require_safe_storage
 from lungseg.sweep.state.continue_command import continuation
 from lungseg.sweep.state.storage import without_password
+from lungseg.sweep.state.study_json import FILE, StudyJson, read_study_json, write_study_json
 from lungseg.training.resume import MAY_CHANGE
 
 log = logging.getLogger("lungseg")
 
-FILE = "study.json"
+ANEW = "restore it, or begin the study anew"
+ELSEWHERE = "restore it, or choose another out=FOLDER"
 BESIDE_RUNS = 2  # levels: the study's own files and the logs; a run is looked through when it is gone on with
 STOP = "stop"  # a file that asks all workers to stop
 
@@ -50,14 +50,14 @@ def record(study: Study, command: str) -> Study:
                 f"{study.folder}: was begun with other settings: in trial {trial.name}, {difference}; bring back the "
                 "value that it had, or choose another out=FOLDER"
             )
-    content = {
-        "id": known or f"{study.folder.name}-{uuid.uuid4().hex[:8]}", "folder": str(study.folder),
-        "study": str(study.file), "size": study.size, "about": study.about, "command": command,
-        "directory": os.getcwd(), "given": study.given, "content": study.content,
-        "trials": {name: shlex.join(words) for name, words in (before | trials).items()},
-    }  # fmt: skip
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
-    return replace(study, id=str(content["id"]))
+    id = known or f"{study.folder.name}-{uuid.uuid4().hex[:8]}"
+    content = StudyJson(
+        id=id, folder=str(study.folder), study=str(study.file), size=study.size, about=study.about, command=command,
+        directory=os.getcwd(), given=study.given, content=study.content,
+        trials={name: shlex.join(words) for name, words in (before | trials).items()},
+    )  # fmt: skip
+    write_study_json(path, content)
+    return replace(study, id=id)
 
 
 def recorded(folder: Path, typed: Overrides | None = None, more: Overrides | None = None) -> tuple[Study, str]:
@@ -70,24 +70,22 @@ def recorded(folder: Path, typed: Overrides | None = None, more: Overrides | Non
     path, came_from = folder / FILE, Path.cwd()
     require_no_links_out(folder, BESIDE_RUNS)
     try:
-        content: dict[str, Any] = parse_json(read_plain_file(path))
-        if not os.path.samefile(Path(content["directory"]) / content["folder"], folder):
-            raise UserError(
-                f"{path}: the study was begun in {content['directory']} as {content['folder']}; move it back"
-            )
-        work_in(Path(content["directory"]))
-        where, size, given = Path(content["folder"]), content["size"], content["given"]
+        content = read_study_json(path, ANEW)
+        if not os.path.samefile(Path(content.directory) / content.folder, folder):
+            raise UserError(f"{path}: the study was begun in {content.directory} as {content.folder}; move it back")
+        work_in(Path(content.directory))
+        where, size, given = Path(content.folder), content.size, content.given
         said = {key for key, value in (typed or {}).items() if given.get(key) == value} | set(more or {})
         reading = Reading(None if typed is None and more is None else frozenset(said))
-        study = as_study(content["content"], Path(content["study"]), size, {**given, **(more or {})}, where, reading)
+        study = as_study(content.content, Path(content.study), size, {**given, **(more or {})}, where, reading)
         if study.settings.storage is not None and "storage" not in said:
-            require_safe_storage(study.settings.storage, f"{path}: ", str(content["id"]))
+            require_safe_storage(study.settings.storage, f"{path}: ", str(content.id))
             log.info("storage=%s is opened, as %s says", without_password(study.settings.storage), path)
-        return replace(study, about=content["about"], id=content["id"]), continuation(study, came_from)
+        return replace(study, about=content.about, id=content.id or study.id), continuation(study, came_from)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected the folder of a study that lungseg sweep has begun") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); restore it, or begin the study anew") from None
+        raise UserError(f"{path}: cannot be read ({error}); {ANEW}") from None
 
 
 def work_in(directory: Path) -> None:
@@ -123,23 +121,22 @@ def _earlier(path: Path) -> tuple[dict[str, list[str]], str | None]:
     """Trial -> the words of its command line, and the study's id; none where there is no such file yet."""
     if not path.is_file():
         return {}, None
+    content = read_study_json(path, ELSEWHERE)
     try:
-        content: dict[str, Any] = parse_json(read_plain_file(path))
-        return {name: shlex.split(command) for name, command in content["trials"].items()}, content.get("id")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); restore it, or choose another out=FOLDER") from None
+        return {name: shlex.split(command) for name, command in content.trials.items()}, content.id
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read ({error}); {ELSEWHERE}") from None
 
 
 def _require_same_search(path: Path, study: Study) -> None:
     """Trials of different spaces, bases or objectives cannot be told apart afterwards."""
     if study.space is None or not path.is_file():
         return
-    remedy = "restore it, or choose another out=FOLDER"
-    before = read_object(path, remedy)
+    before = read_study_json(path, ELSEWHERE)
     try:
-        old = as_study(before["content"], study.file, before["size"], before["given"], study.folder, Reading(None))
+        old = as_study(before.content, study.file, before.size, before.given, study.folder, Reading(None))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: is no study as lungseg sweep writes it ({error!a:.80}); {remedy}") from None
+        raise UserError(f"{path}: is no study as lungseg sweep writes it ({error!a:.80}); {ELSEWHERE}") from None
     for name, then, now in (
         ("search", old.space and old.space.parameters, study.space.parameters),
         ("base", _fixed(old), _fixed(study)),
