@@ -1,6 +1,5 @@
 """What a search has found: its best as an experiment, trained again with other seeds, and the data of its figures."""
 
-import dataclasses
 import logging
 import math
 from collections.abc import Sequence
@@ -59,12 +58,12 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
 
 
 def _retrained(study: Study, best: TrialRow, words: dict[str, str], seeds: int) -> SavedRetraining | None:
-    kept = {key: value for key, value in dataclasses.asdict(study.settings).items() if key not in OF_SEARCH}
+    kept = {key: value for key, value in study.settings.model_dump().items() if key not in OF_SEARCH}
     content = {
         "about": f"{best.name}, the best of {study.folder}, with {seeds} new seeds",
         "base": {**plain_words(words), "label": f"{best.name} retrained"},
         "grid": {"seed": [NEW_SEEDS + n for n in range(seeds)]},
-        **{key: value for key, value in kept.items() if value != getattr(Settings(), key)},
+        **{key: value for key, value in kept.items() if value != Settings().model_dump()[key]},
     }
     again = as_study(content, study.file, "full", {}, _folder(study, [best]), Reading(study.typed, composed=True))
     log.info("")

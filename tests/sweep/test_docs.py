@@ -18,12 +18,12 @@ INNER = {"budget": Budget, "resources": Resources}
 def keys():
     """Setting -> its default, dotted."""
     found = {}
-    for key, field in Settings.__dataclass_fields__.items():
+    for key, field in Settings.model_fields.items():
         inner = INNER.get(key)
         if inner:
-            found |= {f"{key}.{name}": one.default for name, one in inner.__dataclass_fields__.items()}
+            found |= {f"{key}.{name}": one.default for name, one in inner.model_fields.items()}
         else:
-            found[key] = field.default_factory() if callable(field.default_factory) else field.default
+            found[key] = field.get_default(call_default_factory=True)
     return found
 
 
@@ -52,7 +52,7 @@ def test_every_key_is_in_its_table_with_its_default():
 
 
 def test_the_help_names_every_key():
-    for key in Settings.__dataclass_fields__:
+    for key in Settings.model_fields:
         assert re.search(rf"\b{key}\b", SWEEP), key
 
 

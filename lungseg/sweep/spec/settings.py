@@ -1,71 +1,85 @@
 """How a study is worked through: what is sought, how long, with what, where. All can be said on the command line."""
 
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from yaml import YAMLError
 
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.security.safe_yaml import shown
 
-SAMPLERS = ("tpe", "cmaes", "random")
-PRUNERS = ("none", "median", "asha", "hyperband")
-KINDS = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false"}
-EXECUTORS = ("local", "slurm", "ray")
 LATENCY = "milliseconds_per_image"
 SMALLER = (LATENCY, "training_seconds", "val/loss")  # is better, where a study does not say so
 
 
-@dataclass
-class Budget:
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a whole number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+
+
+class Part(BaseModel):
+    """Says what a mapping of settings may hold."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class Budget(Part):
     """Whichever is used up first."""
 
-    trials: int | None = None  # of a search; null: until the hours are over
+    trials: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None  # of a search; null: until the hours are over
     hours: float | None = None  # after them nothing new is started
 
 
-@dataclass
-class Resources:
+class Resources(Part):
     """Of one trial."""
 
     gpus: float = 1.0  # a share, or several; where there is no GPU it is not looked at
-    cpus: int | None = None  # null: what the slots leave for each
+    cpus: Annotated[Whole, Field(ge=1, le=100_000)] | None = None  # null: what the slots leave for each
 
 
-@dataclass
-class Settings:
+class Settings(Part):
     """Of a study; the defaults are those of one person at one machine."""
 
     objective: Any = "val/dice"  # a metric of the best epoch, or {name, direction}, or two of them: a Pareto front
-    budget: Budget = field(default_factory=Budget)
-    sampler: str = "tpe"
-    sampler_seed: int = 0
-    pruner: str = "none"
-    seeds: list[int] = field(default_factory=list)  # of a search: each trial is trained once with each, and is the mean
-    folds: int | None = None  # or on each fold
-    resources: Resources = field(default_factory=Resources)
-    executor: str = "local"
+    budget: Budget = Field(default_factory=Budget)
+    sampler: Literal["tpe", "cmaes", "random"] = "tpe"
+    sampler_seed: Whole = 0
+    pruner: Literal["none", "median", "asha", "hyperband"] = "none"
+    seeds: list[Whole] = Field(default_factory=list)  # of a search: each trial is trained once with each, and the mean
+    folds: Annotated[Whole, Field(ge=2, le=1000)] | None = None  # or on each fold
+    resources: Resources = Field(default_factory=Resources)
+    executor: Literal["local", "slurm", "ray"] = "local"
     slots: Any = "auto"  # trials at once, of one worker
-    workers: int = 2  # that slurm or ray start
-    retries: int = 2  # of a trial that was killed or whose machine went away; it goes on from its checkpoint
+    workers: Annotated[Whole, Field(ge=1, le=100_000)] = 2  # that slurm or ray start
+    retries: Annotated[Whole, Field(ge=0, le=1000)] = 2  # of a trial that was killed or whose machine went away
     shrink: bool = False  # out of memory: once more, with half the batch and twice the gradients added up
-    retrain: int = 0  # seeds with which the best of a search is trained again at the end
+    retrain: Annotated[Whole, Field(ge=0, le=1000)] = 0  # seeds with which the best of a search is trained again
     storage: str | None = None  # null: a journal in the study's folder; or sqlite:///, postgresql://, mysql:// ...
-    heartbeat: float = 60.0  # seconds without a sign of life, after which a worker counts as dead
-    slurm: dict[str, Any] = field(
-        default_factory=dict
-    )  # for sbatch: partition, time, gres, ...; mode: workers or trials
-    ray: dict[str, Any] = field(default_factory=dict)  # address: auto joins a cluster
+    heartbeat: Annotated[float, Field(ge=2, le=86_400)] = 60.0  # seconds of silence after which a worker is dead
+    slurm: dict[str, Any] = Field(default_factory=dict)  # for sbatch: partition, time, gres, ...; mode: workers, trials
+    ray: dict[str, Any] = Field(default_factory=dict)  # address: auto joins a cluster
 
 
-KEYS = tuple(Settings.__dataclass_fields__)
+KEYS = tuple(Settings.model_fields)
+EXPECTED = {  # how pydantic's name for a mistake begins -> what was expected
+    "bool": "true or false",
+    "dict": "a mapping, KEY: VALUE on each line",
+    "float": "a number",
+    "int": "a whole number",
+    "model": "a mapping, KEY: VALUE on each line",
+    "string": "a text",
+}
 OF_SEARCH = ("budget", "sampler", "sampler_seed", "pruner", "seeds", "folds", "retrain")  # a grid knows none of them
 
 
@@ -79,75 +93,70 @@ class Objective:
 
 def read_settings(parts: Mapping[str, Mapping[str, Any]], given: Mapping[str, str], file: Path) -> Settings:
     """``parts``: place in the file -> its settings, later ones over earlier; ``given`` are dotted keys, over all."""
-    merged = OmegaConf.structured(Settings)
+    merged: dict[str, Any] = {}
     for place, part in parts.items():
-        merged = _merged(merged, OmegaConf.create(dict(part)), f"{file}: {place}")
+        merged = _merged(merged, dict(part), f"{file}: {place}")
     for key, value in given.items():
         try:
-            word = OmegaConf.from_dotlist([f"{key}={value}"])
+            word: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"{key}={value}"]))
         except YAMLError:
             raise UserError(f"{key}: the value {shown(value)} cannot be read; put it into quotes") from None
         merged = _merged(merged, word, "")
-    settings = OmegaConf.to_object(merged)
-    assert isinstance(settings, Settings)
+    settings = Settings.model_validate(merged)
     _require_sense(settings)
     return settings
 
 
-def _merged(base: Any, more: Any, place: str) -> Any:
+def _merged(base: Mapping[str, Any], more: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Mappings are joined key by key; what is wrong with ``more`` is told with its place."""
     try:
-        return OmegaConf.merge(base, more)
-    except ConfigKeyError as error:
-        key = str(error.full_key or error.key)
-        known = [k for k in KEYS if "." not in key] or [f"{key.split('.')[0]}.{k}" for k in _inner(key.split(".")[0])]
-        raise UsageError(f"{place}{key}: no such key; there are {', '.join(known)}{suggestion(key, known)}") from None
-    except OmegaConfBaseException as error:
-        raise UserError(f"{place}{error.full_key or error.key}: {_mended(error)}") from None
+        Settings.model_validate(more)
+    except ValidationError as error:
+        raise _refused(error.errors(include_url=False)[0], place) from None
+    both = dict(base)
+    for key, value in more.items():
+        before = both.get(key)
+        both[key] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
+    return both
 
 
-def _mended(error: OmegaConfBaseException) -> str:
-    """What was found and expected, without OmegaConf's names for it."""
-    said = " ".join(str(error.msg if hasattr(error, "msg") else error).split("\n")[0].split())
-    if found := re.match(r"Value '(.*)' of type '.*' could not be converted to (\w+)", said):
-        return f"found {found[1]}, expected {KINDS.get(found[2], found[2])}"
-    return "expected a list, as [0, 1, 2]" if "is not a ListConfig" in said else said
+def _refused(mistake: ErrorDetails, place: str) -> UserError:
+    """Returns the error to raise, by what pydantic calls the mistake."""
+    key, value = ".".join(str(part) for part in mistake["loc"] if not isinstance(part, int)), mistake["input"]
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    if kind == "extra_forbidden":
+        outer = key.rpartition(".")[0]
+        known = [f"{outer}.{name}" for name in _inner(outer)] if outer else list(KEYS)
+        return UsageError(f"{place}{key}: no such key; there are {', '.join(known)}{suggestion(key, known)}")
+    if kind == "literal_error":
+        options = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        return UserError(f"{key}={value}: expected one of {', '.join(options)}{suggestion(str(value), options)}")
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = f"at least {context['ge']:g}" if "ge" in context else f"at most {context['le']:g}"
+        return UserError(f"{key}={value}: expected {bound}")
+    if kind == "list_type":
+        return UserError(f"{place}{key}: expected a list, as [0, 1, 2]")
+    return UserError(f"{place}{key}: found {shown(value)}, expected {EXPECTED.get(kind.split('_')[0], 'another kind')}")
 
 
 def _inner(name: str) -> list[str]:
-    kinds: dict[str, type[Budget] | type[Resources]] = {"budget": Budget, "resources": Resources}
-    return list(kinds[name].__dataclass_fields__) if name in kinds else []
+    kinds: dict[str, type[Part]] = {"budget": Budget, "resources": Resources}
+    return list(kinds[name].model_fields) if name in kinds else []
 
 
 def _require_sense(settings: Settings) -> None:
-    for key, value, known in (
-        ("sampler", settings.sampler, SAMPLERS),
-        ("pruner", settings.pruner, PRUNERS),
-        ("executor", settings.executor, EXECUTORS),
-    ):
-        if value not in known:
-            raise UserError(f"{key}={value}: expected one of {', '.join(known)}{suggestion(value, list(known))}")
-    bounds: dict[str, tuple[float | None, float, float]] = {
-        "budget.trials": (settings.budget.trials, 1, 1_000_000),
-        "folds": (settings.folds, 2, 1000),
-        "resources.cpus": (settings.resources.cpus, 1, 100_000),
-        "workers": (settings.workers, 1, 100_000),
-        "retries": (settings.retries, 0, 1000),
-        "retrain": (settings.retrain, 0, 1000),
-        "heartbeat": (settings.heartbeat, 2, 86_400),
-        "slots": (settings.slots if isinstance(settings.slots, int) else None, 1, 1024),
-        "seeds": (len(settings.seeds), 0, 1000),
-    }
-    for key, (number, low, high) in bounds.items():
-        if number is not None and not low <= number <= high:
-            expected = f"at least {low:g}" if number < low else f"at most {high:g}"
-            raise UserError(f"{key}={number}: expected {expected}")
     gpus = settings.resources.gpus
     if not 0 <= gpus < math.inf or (gpus > 1 and gpus != int(gpus)):
         raise UserError(f"resources.gpus={gpus:g}: expected a share up to 1, or a whole number of GPUs")
     if settings.budget.hours is not None and not settings.budget.hours > 0:
         raise UserError(f"budget.hours={settings.budget.hours}: expected a number above 0")
-    if settings.slots != "auto" and not (isinstance(settings.slots, int) and settings.slots >= 1):
+    if isinstance(settings.slots, int) and not isinstance(settings.slots, bool) and not 1 <= settings.slots <= 1024:
+        bound = "at least 1" if settings.slots < 1 else "at most 1024"
+        raise UserError(f"slots={settings.slots}: expected {bound}")
+    if settings.slots != "auto" and (not isinstance(settings.slots, int) or isinstance(settings.slots, bool)):
         raise UserError(f"slots={settings.slots}: expected a whole number, at least 1, or auto")
+    if len(settings.seeds) > 1000:
+        raise UserError(f"seeds={len(settings.seeds)}: expected at most 1000")
     if settings.seeds and settings.folds:
         raise UserError("seeds and folds: a trial is trained with several seeds or on several folds; leave one out")
     if len(settings.seeds) != len(set(settings.seeds)):
