@@ -90,10 +90,10 @@ def _scores(study: Study, best: TrialRow, again: Study) -> SavedRetraining | Non
 
 def _on_test(run_dir: Path, name: str) -> float | None:
     """The objective's namesake on the run's own test, a mean over its regions; None where it has none."""
-    region, _, metric = name.removeprefix("val/").rpartition("/")
     for path in sorted((run_dir / "evaluation").glob("*-test/summary.json")):
         results = read_summary(path)["results"].get("model", {})
-        values = [scores.get(metric) for one, scores in results.items() if region in ("", one)]
+        values = [value for region, scores in results.items() for metric, value in scores.items()
+                  if name in (f"val/{metric}", f"val/{region}/{metric}")]  # fmt: skip
         return mean(values) if values and all(isinstance(value, int | float) for value in values) else None
     return None
 

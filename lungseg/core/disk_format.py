@@ -64,7 +64,7 @@ class Mistake:
 
     def __str__(self) -> str:
         if self.missing:
-            return f"{self.key} is missing; expected {self.expected}"
+            return f"{self.key} is missing"
         return f"{self.key} is {described(self.value)}; expected {self.expected}"
 
 

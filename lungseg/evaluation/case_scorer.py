@@ -13,7 +13,8 @@ from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_mask
 from lungseg.data.io.spacing import PIXELS, Spacing
-from lungseg.evaluation.case_table import SIZES, Judged, count
+from lungseg.evaluation.case_table import Judged, count
+from lungseg.evaluation.columns import SIZES, nsd_name
 from lungseg.metrics.lesions import detection_f1, lesions, severity
 from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
 
@@ -87,10 +88,6 @@ def surfaces(prediction: Mask, reference: Mask, spacing: Spacing, tolerances: Se
     values = [min(hd95(found), diagonal), min(assd(found), diagonal)]
     values += [nsd(found, tolerance) for tolerance in tolerances]
     return dict(zip(names, values, strict=True))
-
-
-def nsd_name(tolerance: float) -> str:
-    return f"nsd_{tolerance:g}"
 
 
 def lesion_values(prediction: Mask, reference: Mask) -> Values:

@@ -9,25 +9,16 @@ from numpy.typing import NDArray
 
 from lungseg.core.arrays import Mask
 from lungseg.data.case import Case, checksum, short_checksum
+from lungseg.evaluation.columns import AREAS, LESIONS, METRICS
+from lungseg.evaluation.columns import SEVERITY as SEVERITIES
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.agreement import bland_altman
 from lungseg.metrics.stats.bootstrap import mean_interval
 from lungseg.metrics.stats.patient_weights import Floats, Weight, effective_patients, weighted_mean
 from lungseg.metrics.stats.proportions import share_interval
 
-METRICS = {
-    "dice": overlap.dice,
-    "iou": overlap.iou,
-    "precision": overlap.precision,
-    "recall": overlap.recall,
-    "specificity": overlap.specificity,
-}
-SIZES = {"small": (0.0, 0.001), "medium": (0.001, 0.01), "large": (0.01, 2.0)}  # of a lesion, as a share of the image
-COUNTED = (  # summed over cases, not averaged
-    *("lesions", "lesions_predicted", "lesions_found"),
-    *(f"{name}_{size}" for size in SIZES for name in ("lesions", "lesions_found")),
-)
-SEVERITY = ("severity_reference", "severity_predicted")
+COUNTED = tuple(one.name for one in LESIONS if one.total == "sum")
+SEVERITY = tuple(one.name for one in SEVERITIES)
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,8 @@ class Judged:
             for name, value in values.items():
                 number = int(value) if name in COUNTED else round(value, 6) if np.isfinite(value) else None
                 row[f"{region}_{name}"] = number
-            row[f"{region}_reference_area"] = int(counts[0] + counts[2])
-            row[f"{region}_predicted_area"] = int(counts[0] + counts[1])
+            for area, pixels in zip(AREAS, (counts[0] + counts[2], counts[0] + counts[1]), strict=True):
+                row[area.header(region)] = int(pixels)
         row["image_area"] = int(self.counts[0].sum())
         return row
 

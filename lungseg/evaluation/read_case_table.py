@@ -16,15 +16,15 @@ from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import read_plain_file
 from lungseg.core.shell_commands import evaluate_command
 from lungseg.core.text_tables import read_table
+from lungseg.evaluation.columns import Column, columns
 from lungseg.evaluation.summary import read_summary
 from lungseg.metrics.stats.patient_weights import Weight, weighted_mean
 
 NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
 NEEDED = ("dice", "reference_area", "predicted_area")
-SAID = {"false_alarm": "false_alarm_rate"}  # what a summary calls the mean of a column, where it is not its name
 LARGEST = 2**28  # bytes of a table
 
-Column = NDArray[np.float64]
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class CaseTable:
     label: list[str]
     domain: list[str]
     image: list[str]
-    numbers: dict[str, Column]
+    numbers: dict[str, Numbers]
     summary: Mapping[str, Any]
 
     @property
@@ -69,12 +69,11 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
     rows = _rows(path, summary)
     numbers = {}
     for region in summary["regions"]:
-        found = {name.removeprefix(f"{region}_"): name for name in rows[0] if name.startswith(f"{region}_")}
-        for metric, name in found.items():
-            numbers[f"{region}/{metric}"] = _numbers(path, rows, name)
-        for metric in NEEDED:
-            if metric not in found:
-                raise UserError(f"{path}: has no column {region}_{metric}; {_again(folder)}")
+        for column in columns(summary):
+            if column.header(region) in rows[0]:
+                numbers[column.key(region)] = _numbers(path, rows, column.header(region))
+            elif column.name in NEEDED:
+                raise UserError(f"{path}: has no column {column.header(region)}; {_again(folder)}")
         numbers |= _derived(region, numbers, _numbers(path, rows, "image_area"))
         _require_possible(path, region, numbers)
     names = {ours: [row.get(theirs) or "" for row in rows] for ours, theirs in NAMES.items()}
@@ -111,7 +110,7 @@ def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
-def _numbers(path: Path, rows: Sequence[Mapping[str, str]], name: str) -> Column:
+def _numbers(path: Path, rows: Sequence[Mapping[str, str]], name: str) -> Numbers:
     texts = [row.get(name) or "nan" for row in rows]
     try:
         values = np.array([float(text) for text in texts])
@@ -130,7 +129,7 @@ def _finite(text: str) -> bool:
         return False
 
 
-def _derived(region: str, numbers: Mapping[str, Column], pixels: Column) -> dict[str, Column]:
+def _derived(region: str, numbers: Mapping[str, Numbers], pixels: Numbers) -> dict[str, Numbers]:
     """What is about cases without the region, and the error of the severity."""
     empty = numbers[f"{region}/reference_area"] == 0
     found = numbers[f"{region}/predicted_area"]
@@ -145,7 +144,7 @@ def _derived(region: str, numbers: Mapping[str, Column], pixels: Column) -> dict
     return derived
 
 
-def _require_possible(path: Path, region: str, numbers: Mapping[str, Column]) -> None:
+def _require_possible(path: Path, region: str, numbers: Mapping[str, Numbers]) -> None:
     """A Dice is there where the region is, and no more than its areas allow."""
     dice, there, found = (numbers[f"{region}/{name}"] for name in NEEDED)
     most = 2 * np.minimum(there, found) / np.maximum(there + found, 1)
@@ -163,22 +162,23 @@ def _require_agreement(table: CaseTable, which: str) -> None:
     """A table that was edited by hand no longer has its summary's means; its numbers are rounded to 6 digits."""
     for region in table.regions:
         said = (table.summary["results"].get(which) or {}).get(region) or {}
-        columns = {name.partition("/")[2]: values for name, values in table.numbers.items()
-                   if name.startswith(f"{region}/")}  # fmt: skip
-        for metric, values in columns.items():
-            name = SAID.get(metric, metric)
-            if name not in said and metric != "dice":
+        for column in columns(table.summary):
+            name, values = column.in_summary, table.numbers.get(column.key(region))
+            if values is None or (name not in said and column.name != "dice"):
                 continue
-            mean = (
-                weighted_mean(values, table.patient, weight_of(table.summary)) if not np.isnan(values).all() else None
-            )
-            if isinstance(said.get(name), int):  # lesions are counted, over all cases
-                mean = float(np.nansum(values))
+            mean = _total(column, values, table)
             if not _agree(mean, said.get(name)):
                 raise UserError(
                     f"{table.path}: its {region}_{name} is {_told(mean)} over its cases, summary.json says "
                     f"{_told(said.get(name))}: one of the two was changed; {_again(table.path.parent)}"
                 )
+
+
+def _total(column: Column, values: Numbers, table: CaseTable) -> float | None:
+    """What a summary makes of a column's cases; None where none of them defines it."""
+    if column.total == "sum":
+        return float(np.nansum(values))
+    return weighted_mean(values, table.patient, weight_of(table.summary)) if not np.isnan(values).all() else None
 
 
 def _agree(mean: float | None, said: object) -> bool:

@@ -7,13 +7,12 @@ from typing import Any
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.text_tables import aligned
-from lungseg.evaluation.case_table import METRICS, SIZES
+from lungseg.evaluation.columns import METRICS, SIZES, columns, nsd_name
 from lungseg.evaluation.flawed_definitions import NAMES
 from lungseg.metrics.stats.few_patients import few_patients
 
 HEADER: tuple[str, ...] = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "specificity", "false alarms")
 SAID = {"dice": "Dice", "iou": "IoU"}
-INTERVALS = SAID | {"hd95": "HD95", "assd": "ASSD", "lesion_f1": "lesion F1", "false_alarm_rate": "false alarms"}
 
 Scores = Mapping[str, Any]
 
@@ -39,7 +38,7 @@ def render(summary: Mapping[str, Any]) -> str:
             f"{one_line(region)} ({plural(first['n_reference'], 'case')} with it, {first['n_empty']} without)",
             *(f"  {line}" for line in aligned(rows)),
             *(f"  {line}" for line in _further(first, summary, region)),
-            *(f"  {line}" for line in _rough(first)),
+            *(f"  {line}" for line in _rough(first, summary)),
             *_flattery(summary, region),
         ]
     return "\n".join(lines)
@@ -58,10 +57,10 @@ def _row(name: str, scores: Scores) -> tuple[str, ...]:
     return (name, _interval(scores, "dice"), _interval(scores, "iou"), *numbers, alarms)
 
 
-def _rough(scores: Scores) -> list[str]:
+def _rough(scores: Scores, summary: Mapping[str, Any]) -> list[str]:
     """Says whose intervals rest on too few patients, of those that are printed."""
-    names = {name: "surface Dice" if name.startswith("nsd_") else INTERVALS.get(name, "")
-             for name in scores.get("effective_patients", {})}  # fmt: skip
+    printed = {column.in_summary: column.printed for column in columns(summary)}
+    names = {name: printed.get(name, "") for name in scores.get("effective_patients", {})}
     shown = {name: said for name, said in names.items() if said and not _unknown(scores.get(f"{name}_low"))}
     numbers: dict[str, float] = {}
     for name, said in shown.items():
@@ -103,7 +102,7 @@ def _pooled(scores: Scores) -> str:
 
 
 def _surface(scores: Scores, unit: str, tolerances: Sequence[float]) -> list[str]:
-    within = [f"{_interval(scores, f'nsd_{one:g}')} within {one:g} {unit}" for one in sorted(tolerances)]
+    within = [f"{_interval(scores, nsd_name(one))} within {one:g} {unit}" for one in sorted(tolerances)]
     missed = scores["n_missed"]
     said = f" (the image's diagonal in {missed} where nothing was found)" if missed else ""
     return [

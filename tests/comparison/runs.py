@@ -14,7 +14,8 @@ from lungseg.core.atomic_io import write_json
 from lungseg.core.run_directory import Run
 from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case, checksum, short_checksum
-from lungseg.evaluation.case_table import COUNTED, METRICS, SEVERITY, Judged, summarise
+from lungseg.evaluation.case_table import COUNTED, SEVERITY, Judged, summarise
+from lungseg.evaluation.columns import METRICS
 from lungseg.evaluation.thumbnails import STAMP, PictureWriter
 
 SIDE = 100  # pixels of a judged image

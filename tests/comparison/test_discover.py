@@ -30,8 +30,10 @@ def told(monkeypatch):
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
     monkeypatch.setattr(log, "handlers", [handler])
-    monkeypatch.setattr(log, "level", logging.INFO)
-    return lines
+    before = log.level
+    log.setLevel(logging.INFO)  # which, unlike setting the attribute, forgets what was found to be off before
+    yield lines
+    log.setLevel(before)
 
 
 def names(entries):

@@ -8,6 +8,7 @@ from sklearn.metrics import brier_score_loss
 from lungseg.data.case import Case
 from lungseg.evaluation.case_scorer import Scorer, severities, surfaces
 from lungseg.evaluation.case_table import count
+from lungseg.evaluation.columns import NO_LUNGS, NO_REFERENCE, columns
 from tests.helpers import write_png
 
 
@@ -104,3 +105,33 @@ def test_counts_and_brier_are_what_scikit_learn_says():
     found = Scorer(["lung"]).whole(case(), likely > 0.5, reference, likely)
     assert found.further[0]["brier"] == pytest.approx(brier_score_loss(reference.ravel(), likely.ravel()))
     assert np.array_equal(found.counts, count(likely > 0.5, reference))
+
+
+def test_every_column_that_is_written_is_declared_and_empty_only_when_it_says_so(tmp_path):
+    rng = np.random.default_rng(0)
+    scorer = Scorer(["lung", "infection"], tolerances=(1.0, 3.0))
+    declared = columns({"unit": "px", "tolerances": [1.0, 3.0]})
+    empty = set()
+    for there in ("both", "lung alone", "none"):
+        reference = np.zeros((2, 24, 24), np.bool_)
+        reference[0, 4:20, 4:20] = there != "none"
+        reference[1, 6:12, 6:12] = there == "both"
+        picture = tmp_path / f"{there}.png"
+        write_png(picture, np.zeros((24, 24), np.uint8))
+        written_case = Case(id=there, image=picture, patient="p", label="COVID-19")
+        for found in (np.zeros((2, 24, 24), np.float32), rng.random((2, 24, 24), np.float32)):
+            row = scorer.whole(written_case, found > 0.5, reference, found).row(["lung", "infection"])
+            for region in ("lung", "infection"):
+                written = {one.header(region) for one in declared if not one.derived}
+                own = {name for name in row if name.startswith(f"{region}_")}
+                assert own <= written
+                if region == "infection":
+                    assert own == written
+                for one in declared:
+                    if one.header(region) in row and row[one.header(region)] is None:
+                        empty.add(one.name)
+                        assert (one.undefined == NO_LUNGS and there == "none") or (
+                            one.undefined == NO_REFERENCE and not reference[int(region == "infection")].any()
+                        ), (one.name, there)
+    assert empty == {one.name for one in declared if one.undefined and not one.derived} - {"specificity"}
+    assert len({one.header("infection") for one in declared}) == len(declared)

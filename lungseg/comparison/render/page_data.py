@@ -16,7 +16,7 @@ from lungseg.comparison.verdict import identical_mark, sentence
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.shell_commands import evaluate_command
-from lungseg.evaluation.read_case_table import SAID, weight_of
+from lungseg.evaluation.read_case_table import weight_of
 from lungseg.metrics.stats.few_patients import few_patients
 from lungseg.metrics.stats.patient_weights import ENOUGH, Weight
 
@@ -94,8 +94,8 @@ def _severity(summary: Mapping[str, Any], entry: JudgedRun, region: str) -> Any:
 
 
 def _metric(kind: ScoreType) -> dict[str, Any]:
-    shown = {key: value for key, value in asdict(kind).items() if key not in ("metric", "higher")}
-    return {"id": kind.id, "better": 1 if kind.higher else -1, **shown}
+    shown = {key: value for key, value in asdict(kind).items() if key not in ("metric", "higher", "in_summary")}
+    return {"id": kind.id, "score": kind.metric, "better": 1 if kind.higher else -1, **shown}
 
 
 def _indexed(names: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -127,7 +127,7 @@ def _baselines(summary: Mapping[str, Any], kind: ScoreType, weight: Weight) -> d
     if weight_of(summary) != weight:
         return {}
     there = {
-        name: summary["results"].get(name, {}).get(kind.region, {}).get(SAID.get(kind.metric, kind.metric))
+        name: summary["results"].get(name, {}).get(kind.region, {}).get(kind.in_summary)
         for name in ("mean_mask", "all_background")
     }
     return {name.replace("_", " "): value for name, value in there.items() if value is not None}

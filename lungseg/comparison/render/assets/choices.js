@@ -21,8 +21,8 @@ function pick(task, data) {
 $("task").onchange = (event) => pick(event.target.value);
 $("data-set").onchange = (event) => pick(group().task, event.target.value);
 $("region").onchange = (event) => {
-  const ids = group().metrics.filter((one) => one.region === event.target.value).map((one) => one.id);
-  chooseMetric(ids.find((id) => id.endsWith("/" + state.metric.split("/")[1])) || ids[0]);
+  const there = group().metrics.filter((one) => one.region === event.target.value);
+  chooseMetric((there.find((one) => one.score === metric().score) || there[0]).id);
   draw();
 };
 $("metric").onchange = (event) => { chooseMetric(event.target.value); draw(); };

@@ -129,10 +129,10 @@ async function draw() {
 }
 
 function chooseGroup(index) {
+  const before = metric();
   state.group = index;
-  const ids = group().metrics.map((one) => one.id);
-  const alike = ids.find((id) => id.endsWith("/" + state.metric.split("/")[1]));
-  chooseMetric(ids.includes(state.metric) ? state.metric : alike || ids[0]);
+  const alike = group().metrics.find((one) => before && one.score === before.score);
+  chooseMetric((metric() || alike || group().metrics[0]).id);
   const order = stats().order;
   state.arms = order.slice(0, Math.min(order.length, 5));
   state.first = order[1] ?? order[0];
