@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from lungseg.core.programs import program
 from lungseg.core.shell_commands import shell_command
 from lungseg.core.text_tables import aligned
 from lungseg.data.build import build_cases
@@ -31,5 +32,5 @@ def split(data: DictConfig, out: Path) -> int:
             rows.append([str(path), name, str(len(side)), str(len({case.patient for case in side})), *classes])
     log.info("%s\n", "\n".join(aligned(rows)))
     settings = {"data": data.name, **({"data.root": data.root} if "root" in data else {}), "data.splits": names[0][0]}
-    log.info("train on one: %s", shell_command("python", "train.py", settings=settings))
+    log.info("train on one: %s", shell_command(*program("train"), settings=settings))
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+from lungseg.core.programs import program
 from lungseg.core.search_file import SavedRetraining
 from lungseg.core.shell_commands import shell_command
 from lungseg.evaluation.summary import read_summary
@@ -47,7 +48,7 @@ def found(study: Study, again: int | None = None) -> tuple[Path, list[Path]]:
             log.info("\nfront     %s: none is better in both %s", ", ".join(row.name for row in best), names)
         by = f" by {study.objectives[0].name}" if len(study.objectives) == 2 else ""
         log.info("%sbest%s      %s: %s", "" if by else "\n", by, best[0].name, said)
-        log.info("train it  %s", shell_command("python", "train.py", "--config-dir", path.parents[1],
+        log.info("train it  %s", shell_command(*program("train"), "--config-dir", path.parents[1],
                                           settings={"experiment": "best"}))  # fmt: skip
         retrained = _retrained(study, best[0], words, seeds) if seeds else None
     command = shell_command("lungseg", "sweep", "retrain", study.folder, plain={"seeds": "3"}) if best else None

@@ -3,7 +3,6 @@
 import platform
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -18,6 +17,7 @@ from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_config_as_written
 from lungseg.core.locks import locked
 from lungseg.core.manifest import manifest_so_far, read_manifest
+from lungseg.core.programs import ROOT, command_line
 from lungseg.core.security.links import require_no_links_out
 from lungseg.core.security.saved_config import read_saved_values, require_buildable
 from lungseg.core.shell_commands import setting
@@ -164,7 +164,7 @@ def environment(device: str) -> dict[str, Any]:
             versions[package] = None
     return {
         "git": _git(),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(command_line()),
         "python": platform.python_version(),
         "packages": versions,
         "device": device,
@@ -175,11 +175,12 @@ def environment(device: str) -> dict[str, Any]:
 
 def _git() -> dict[str, Any]:
     """Commit, and whether anything was changed since; nulls outside a checkout."""
-    root = Path(__file__).resolve().parents[2]
+    if not (ROOT / ".git").exists():  # installed within somebody's checkout: that is not lungseg's
+        return {"commit": None, "dirty": None}
 
     def ask(*words: str) -> str | None:
         try:
-            answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10)
+            answer = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return answer.stdout.strip() if answer.returncode == 0 else None

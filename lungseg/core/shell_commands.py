@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from lungseg.core.programs import program
 from lungseg.core.security.trusted_code import trust_words
 
 Value = str | Path | int | float | bool | None | Sequence["Value"]
@@ -13,17 +14,20 @@ PLAIN = re.compile(r"[\w./@%*?+:-]+", re.ASCII)  # what Hydra takes without quot
 NO_TEXT = re.compile(r"(?i)null|true|false|[+-]?(inf|nan|[\d_]+(\.[\d_]*)?(e[+-]?[\d_]+)?|\.[\d_]+(e[+-]?[\d_]+)?)")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # the last: bytes of a name that is no UTF-8
 
-TRUSTING = (["python", "train.py"], ["python", "evaluate.py"], ["lungseg", "sweep"])  # which take trust=
+TRUSTING = (  # which take trust=
+    *(["python", "train.py"], ["python", "evaluate.py"]),
+    *(["lungseg", "train"], ["lungseg", "evaluate"], ["lungseg", "sweep"]),
+)
 
 
 def resume_command(run: Path | str) -> str:
     """Returns the command that goes on with a run."""
-    return shell_command("python", "train.py", settings={"resume": run})
+    return shell_command(*program("train"), settings={"resume": run})
 
 
 def evaluate_command(run: Path | str, split: str | None = None) -> str:
     """Returns the command that judges a run again, on its test cases or on another side of its split."""
-    return shell_command("python", "evaluate.py", settings={"run": run, **({"split": split} if split else {})})
+    return shell_command(*program("evaluate"), settings={"run": run, **({"split": split} if split else {})})
 
 
 def shell_command(

@@ -63,6 +63,8 @@ def read_summary(path: Path) -> dict[str, Any]:
     if lacking or (mistake and mistake.key in NEEDED):
         key = mistake.key if mistake and mistake.key in NEEDED else lacking[0]
         raise UserError(f"{path}: has no {key} as evaluate.py writes it; {again}")
+    if mistake and mistake.key == "weight":
+        raise UserError(f"{path}: has weight={mistake.value!r}; expected {mistake.expected}; {again}")
     if mistake:
         raise UserError(f"{path}: {mistake}; {again}")
     if not all(content["regions"]) or len(set(content["regions"])) < len(content["regions"]):

@@ -15,6 +15,7 @@ from lungseg.core.config.value_types import is_list, shown
 from lungseg.core.cpu_count import machine_cores
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
+from lungseg.core.programs import program
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.training.checkpoints import AtomicIO
 from lungseg.training.distributed.sync_batchnorm import SyncBatchNorm
@@ -44,7 +45,7 @@ def place_of(options: Mapping[str, Any], here: RankEnvironment) -> RankEnvironme
         raise UserError(
             f"trainer.num_nodes={nodes}, {wanted // nodes} devices on each, but {here.by or 'nothing'} started "
             f"{here.ranks} processes on {here.nodes} nodes; for several nodes: srun --nodes=N --ntasks-per-node=D "
-            "python train.py trainer=ddp trainer.num_nodes=N trainer.devices=D"
+            f"{' '.join(program('train'))} trainer=ddp trainer.num_nodes=N trainer.devices=D"
         )
     return here
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lungseg.cli.main import SWEEP
+from lungseg.cli.help_text import SWEEP_KEYS as SWEEP
 from lungseg.sweep.spec.settings import OF_SEARCH, Budget, Resources, Settings, objectives, read_settings
 from lungseg.sweep.spec.study_file import read_study
 from tests.helpers import ROOT

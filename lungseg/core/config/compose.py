@@ -13,10 +13,10 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 from lungseg.core.config.group_options import require_options_of_groups
+from lungseg.core.programs import ROOT, program
 
-ROOT = Path(__file__).resolve().parents[3]  # of a clone; the folder above the package where lungseg is installed
-PACKAGED = ROOT / "lungseg" / "conf"
-CONF = PACKAGED if PACKAGED.is_dir() else ROOT / "conf"
+PACKAGE = ROOT / "lungseg"  # which holds conf/ and sweeps/ where it is installed
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else ROOT / "conf"
 
 
 @dataclass
@@ -68,6 +68,7 @@ class EvaluateConfig:
 
 ConfigStore.instance().store("train_schema", TrainConfig)
 ConfigStore.instance().store("evaluate_schema", EvaluateConfig)
+OmegaConf.register_new_resolver("program", lambda name: " ".join(program(name)), replace=True)
 OmegaConf.register_new_resolver("options", lambda group: ", ".join(options(group)), replace=True)
 
 
@@ -111,8 +112,16 @@ def options(group: str) -> list[str]:
 
 
 def studies() -> list[str]:
-    """Those of the repository, seen from its root; what W&B's own command takes is none."""
-    return sorted(str(path) for path in Path("sweeps").glob("*.yaml") if path.name != "wandb.yaml")
+    """Lists the studies that can be named here: those in sweeps/, and those that come with the package."""
+    places = (Path("sweeps"), PACKAGE / "sweeps")
+    names = {path.name for place in places for path in place.glob("*.yaml")} - {"wandb.yaml"}  # which W&B takes
+    return sorted(f"sweeps/{name}" for name in names)
+
+
+def study_path(file: Path) -> Path:
+    """Returns where a study is: where it is said to be, else among those that come with the package."""
+    packaged = PACKAGE / "sweeps" / file.name
+    return packaged if not file.exists() and file.parent == Path("sweeps") and packaged.is_file() else file
 
 
 def suggestion(name: str, known: list[str]) -> str:

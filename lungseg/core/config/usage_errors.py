@@ -30,7 +30,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> Usa
     text = str(error).strip()
     if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):
         key = match[1].split("@")[0]
-        return UnknownKeyError(f"{key}: no such key or group{_nearest(key, _keys(config_name, arguments))}", key)
+        return UnknownKeyError(f"{key}: no such key or group{_nearest(key, keys_of(config_name, arguments))}", key)
     return UsageError(_explained(error, text, config_name))
 
 
@@ -77,8 +77,8 @@ def _nearest(name: str, known: list[str]) -> str:
     return listed + (f"; did you mean {lasts[near[0]]}?" if near else suggestion(name, known))
 
 
-def _keys(config_name: str, arguments: Sequence[str]) -> list[str]:
-    """Every key of the config as composed from the arguments that name a group, and every group."""
+def keys_of(config_name: str, arguments: Sequence[str]) -> list[str]:
+    """Lists every key of the config as composed from the arguments that name a group, and every group."""
     groups = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
     if config_name == "evaluate":
         groups = ["data"]  # the rest is the run's own

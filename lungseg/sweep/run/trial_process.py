@@ -15,6 +15,7 @@ from typing import IO
 
 from lungseg.core.errors import UserError
 from lungseg.core.parent_death import PARENT
+from lungseg.core.programs import program, train_process
 from lungseg.core.run_directory import Run
 from lungseg.core.security.links import require_no_links_out
 from lungseg.core.shell_commands import hydra_value, shell_command, shell_line
@@ -22,7 +23,7 @@ from lungseg.sweep.run.trial_logs import LINE
 from lungseg.sweep.spec.trial import Part
 from lungseg.training.resume import MAY_CHANGE
 
-PROGRAM = Path(__file__).resolve().parents[3] / "train.py"
+PROGRAM: Path | None = None  # another than train.py, for tests
 CLUSTERS = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "RAY_", "SUBMITIT_")  # what would make a trial think itself a rank
 RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_PORT", "GROUP_RANK", "LUNGSEG_RANK", "LUNGSEG_TOKEN")
 GRACE = 600.0  # seconds that a trial has to save itself
@@ -88,10 +89,10 @@ def run_process(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"{LINE}{shell_line(['python', 'train.py', *words])}\n")  # to be run by hand
+        file.write(f"{LINE}{shell_line([*program('train'), *words])}\n")  # to be run by hand
         file.flush()
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), *words],
+            [*([sys.executable, str(PROGRAM)] if PROGRAM else train_process()), *words],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

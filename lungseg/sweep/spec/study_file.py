@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lungseg.core.config.compose import studies, suggestion
+from lungseg.core.config.compose import studies, study_path, suggestion
 from lungseg.core.errors import UnknownKeyError, UsageError, UserError
 from lungseg.core.security.safe_yaml import read_yaml
 from lungseg.sweep.spec.preflight import Checker, require_executor
@@ -117,11 +117,11 @@ def _require_of_a_grid(given: Set[str], file: Path) -> None:
 
 def read_content(file: Path) -> dict[str, Any]:
     """The YAML as it is written; a key that is there twice is refused by its reader."""
-    if not file.is_file():
+    if not study_path(file).is_file():
         there = studies()
         listed = f"there are {', '.join(there)}" if there else "expected a study, for example sweeps/pretraining.yaml"
         raise UsageError(f"{file}: no such file; {listed}{suggestion(str(file), there)}")
-    content = read_yaml(file, "mend it there")
+    content = read_yaml(study_path(file), "mend it there")
     if not isinstance(content, dict):
         raise UserError(f"{file}: is no mapping; expected a study with grid, as sweeps/pretraining.yaml is one")
     return {str(key): value for key, value in content.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lungseg.core.atomic_io import write_atomically
 from lungseg.core.errors import UserError
+from lungseg.core.programs import program
 from lungseg.core.run_directory import Run
 from lungseg.core.security.links import require_no_links_out
 from lungseg.core.security.safe_json import read_plain_file
@@ -36,7 +37,7 @@ def record(study: Study, command: str) -> Study:
     path = study.folder / FILE
     require_no_links_out(study.folder, BESIDE_RUNS)
     before, known = _earlier(path)
-    trials = {trial.name: ["python", "train.py", *trial.parts[0].words] for trial in study.trials}
+    trials = {trial.name: [*program("train"), *trial.parts[0].words] for trial in study.trials}
     _require_same_search(path, study)
     for trial in study.trials:
         if trial.name not in before and trial.parts[0].run_dir.exists():

@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import signal
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,6 +13,7 @@ from omegaconf import DictConfig
 
 from lungseg.core import rank_environment, slurm
 from lungseg.core.errors import Stopped, UserError
+from lungseg.core.programs import command_line
 from lungseg.core.run_directory import Run
 
 log = logging.getLogger("lungseg")
@@ -80,5 +80,5 @@ def _is_of_this_job(run: Run, any_command: bool) -> bool:
     except UserError:
         return False
     return manifest.get("slurm") == identity()["slurm"] and (
-        any_command or manifest.get("command") == shlex.join(["python", *sys.argv])
+        any_command or manifest.get("command") == shlex.join(command_line())
     )
