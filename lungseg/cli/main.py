@@ -79,12 +79,12 @@ def _run(words: Sequence[str]) -> int:
 
 def _program(name: str, words: Sequence[str]) -> None:
     """Runs ``train.py`` or ``evaluate.py``, and has it named by the command that was typed."""
-    called_as(["lungseg", name])
     try:
         sys.argv[1:] = with_out_as("run_dir" if name == "train" else "out", words, hydra_value)
     except UsageError as error:
         print_error(error)
         raise SystemExit(error.exit_code) from None
+    called_as(["lungseg", name])
     if name == "train":
         from lungseg.cli import train as program
     else:
