@@ -15,6 +15,7 @@ import pytest
 import yaml
 from segmentation_models_pytorch.encoders import get_encoder
 
+import lungseg
 from lungseg.core.config.compose import CONF, compose
 from lungseg.core.errors import Stopped
 from lungseg.sweep.spec.study_file import read_study
@@ -145,7 +146,7 @@ def test_a_command_of_the_readme_runs(command, place, folder_data, request):
 
 
 def test_a_data_set_is_added_as_the_readme_says(tmp_path, folder_data, monkeypatch):
-    (source,), data, model = blocks("python"), *blocks("yaml")
+    (_, source), data, model = blocks("python"), *blocks("yaml")
     mine = types.ModuleType("lungseg.data.sources.mine")
     exec(source, mine.__dict__)
     monkeypatch.setitem(sys.modules, mine.__name__, mine)
@@ -189,6 +190,16 @@ def test_the_tree_names_every_file_once_and_nothing_else():
     assert {f"conf/{path.name}/" for path in (ROOT / "conf").iterdir() if path.is_dir()} <= said.keys()
     assert {path.name for path in ROOT.glob("*.py")} <= said.keys()
     assert [path for path, what in said.items() if path.endswith(".py") and not what] == []
+
+
+def test_its_python_runs_made_small(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny = [*SMALL[1:], "model=unet_classic", "model.width=4", "model.depth=2"]
+    original, names = lungseg.train, {}
+    monkeypatch.setattr(lungseg, "train", lambda *words: original(*words, *[w for w in tiny if w not in words]))
+    exec(blocks("python")[0], names)
+    assert {path.name for path in names["folder"].iterdir()} >= {"cases.csv", "summary.json", "worst.png"}
+    assert names["run"] != names["again"]
 
 
 def test_links_and_the_picture_are_there():

@@ -1,6 +1,8 @@
 """Judges a finished run again: ``python evaluate.py run=<run directory>``."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -12,18 +14,29 @@ from lungseg.core.config.validation import require_options
 
 
 def job(cfg: DictConfig) -> None:
-    """Import what is heavy only now that the config is right."""
+    """Judges what the command line says."""
+    start(cfg, HydraConfig.get().overrides.task)
+
+
+def start(cfg: DictConfig, words: Sequence[str]) -> Path:
+    """Judges what ``cfg``, composed from ``words``, says; what is heavy is imported once that is right."""
     require_options(plain_options(cfg))
     with fast_startup.importing():
         from lungseg.evaluation.evaluate import evaluate
 
-    evaluate(cfg, HydraConfig.get().overrides.task)
+    return evaluate(cfg, words).directory
+
+
+def with_settable_keys(words: Sequence[str]) -> list[str]:
+    """Returns a command line whose words for the run's own data, moved, are taken as typed."""
+    if any(word.startswith("data=") for word in words):
+        return list(words)
+    return [f"++{word}" if word.startswith("data.") else word for word in words]
 
 
 def main() -> None:
     """Runs the command line of the process."""
-    if not any(word.startswith("data=") for word in sys.argv):  # data.root=... alone: the run's own data, moved
-        sys.argv = [f"++{word}" if word.startswith("data.") else word for word in sys.argv]
+    sys.argv[1:] = with_settable_keys(sys.argv[1:])
     with fast_startup.swift_end():
         hydra_app.main(job, "evaluate")
 

@@ -35,8 +35,18 @@ def sweep(file: Path, size: str = "full", given: Overrides | None = None, out: P
 
     Code of the user's own that the command line names is trusted in all trials.
     """
+    _require_posix()
     with trusting(typed_modules(given or {})):
         return _sweep(file, size, given, out)
+
+
+def _require_posix() -> None:
+    """Refuses where trials could be neither signalled nor watched."""
+    if os.name != "posix":
+        raise UserError(
+            "lungseg sweep: needs Linux or macOS; on Windows run it in WSL, or each training by lungseg train, "
+            "and then lungseg compare runs"
+        )
 
 
 def _sweep(file: Path, size: str, given: Overrides | None, out: Path | None) -> int:
@@ -114,6 +124,7 @@ def retrain(folder: Path, seeds: int, typed: Overrides | None = None) -> int:
 
 def join(folder: Path, slots: Any = "auto") -> int:
     """Work at a study that somebody else leads."""
+    _require_posix()
     from lungseg.sweep.run.join import Help, quiet, work
 
     stop, taken, asked = Stop(), [], []

@@ -1,6 +1,7 @@
 """Trains one experiment, then tests its best weights once: ``python train.py --help``."""
 
 import sys
+from collections.abc import Sequence
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -12,6 +13,7 @@ from lungseg.core.config.compose import plain
 from lungseg.core.config.validation import require_values
 from lungseg.core.errors import UsageError
 from lungseg.core.parent_death import end_with_parent
+from lungseg.core.run_directory import Run
 from lungseg.models.hub import require_weights
 from lungseg.training.distributed import coordinator, slurm_requeue
 from lungseg.training.resume import with_settable_keys
@@ -34,6 +36,11 @@ def job(cfg: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN and (cfg.resume or cfg.run_dir):
         key = "resume" if cfg.resume else "run_dir"
         raise UsageError(f"{key}= with -m: the runs of a grid each make a directory of their own; leave it out")
+    start(cfg, hydra.overrides.task)
+
+
+def start(cfg: DictConfig, words: Sequence[str]) -> Run:
+    """Trains what ``cfg``, composed from ``words``, says; what can be known to fail is refused first."""
     require_values(plain(cfg))
     if cfg.pretrained and not cfg.resume:
         require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
@@ -42,7 +49,7 @@ def job(cfg: DictConfig) -> None:
         from lungseg.training.train import train
 
     with told_out_of_memory(cfg.data.batch_size):
-        train(cfg, hydra.overrides.task)
+        return train(cfg, words)
 
 
 def told(cfg: DictConfig) -> None:

@@ -42,7 +42,7 @@ def replaced(path: Path, then: str = "free space or choose another place", lasti
             opened.callback(os.close, descriptor)
             _remove_leftovers(target.parent, partial)
             yield partial
-            _keep_mode(target, descriptor)
+            _keep_mode(target, partial, descriptor)
             if lasting:
                 os.fsync(descriptor)
         os.replace(partial, target)
@@ -80,12 +80,12 @@ def _open_partial(target: Path) -> tuple[Path, int]:
     return partial, descriptor
 
 
-def _keep_mode(target: Path, descriptor: int) -> None:
+def _keep_mode(target: Path, partial: Path, descriptor: int) -> None:
     """Gives the new file the older one's permissions, as writing into that would."""
     with contextlib.suppress(FileNotFoundError):
         there = target.lstat()
         if stat.S_ISREG(there.st_mode) and stat.S_IMODE(there.st_mode) != stat.S_IMODE(os.fstat(descriptor).st_mode):
-            os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
+            os.chmod(descriptor if os.chmod in os.supports_fd else partial, stat.S_IMODE(there.st_mode))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,22 +2,29 @@
 
 import contextlib
 import errno
+import importlib
 import os
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lungseg.core.errors import UserError
 from lungseg.core.write_errors import refusal
 
 try:
     import fcntl
-except ImportError:  # Windows: no locks, as before there were any
+except ImportError:
     fcntl = None  # type: ignore[assignment]
+try:
+    msvcrt: Any = importlib.import_module("msvcrt")  # of Windows
+except ImportError:
+    msvcrt = None
 
+FAR = 2**30  # the byte that is locked on Windows, where locked bytes cannot be read: behind the end of every file
 PATIENCE = 60.0  # seconds that another process has to finish what takes milliseconds
-HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
+HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
 @contextlib.contextmanager
@@ -65,8 +72,6 @@ def _acquire(lock: Path) -> int | None:
 
 def _is_still(lock: Path, descriptor: int) -> bool:
     """Tells whether the name still leads to the locked file; its former holder may have removed it meanwhile."""
-    if fcntl is None:
-        return True
     try:
         named = os.stat(lock)
     except FileNotFoundError:
@@ -75,26 +80,46 @@ def _is_still(lock: Path, descriptor: int) -> bool:
     return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def lock_now(descriptor: int) -> bool:
-    """Locks an open file until it is closed; False where another process holds it."""
-    if fcntl is None:
-        return True
+def lock_now(descriptor: int, where_unknown: bool = True) -> bool:
+    """Locks an open file until it is closed; False where another process holds it.
+
+    ``where_unknown``: the answer on a file system that has no locks.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
     except OSError as error:
-        return error.errno not in HELD
+        return error.errno not in HELD and where_unknown
     return True
+
+
+def lock_patiently(descriptor: int) -> None:
+    """Locks an open file until it is closed, however long another process holds it."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return
+    while not lock_now(descriptor):
+        time.sleep(0.05)
 
 
 def is_free(path: Path) -> bool:
-    """Tells whether surely nobody holds the file's lock; False where locks are not known."""
-    if fcntl is None:
-        return False
+    """Tells whether surely nobody holds the file's lock."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+        return lock_now(descriptor, where_unknown=False)
     finally:
         os.close(descriptor)
-    return True
+
+
+def _lock(descriptor: int) -> None:
+    """Raises OSError where another process holds it, or the file system has no locks."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    if msvcrt is None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, FAR, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    finally:
+        os.lseek(descriptor, place, os.SEEK_SET)

@@ -13,6 +13,7 @@ from lungseg.data.case import Case
 from lungseg.data.loader_processes import STARTED
 
 T = TypeVar("T", covariant=True)
+KILL, BUS = (int(getattr(signal, name, 0)) for name in ("SIGKILL", "SIGBUS"))  # 0: a system without them
 LESS = "take fewer data.workers=, or a smaller data.batch_size= or data.size="
 
 
@@ -112,7 +113,7 @@ class Loader(DataLoader[T]):
         """Looks at exit codes: torch tells of a death in a ``RuntimeError`` that may arise anywhere in this process."""
         for process in self.processes:
             if process.exitcode:
-                memory = process.exitcode == -signal.SIGKILL and oom_kills() > self.kills
+                memory = process.exitcode == -KILL and oom_kills() > self.kills
                 raise WorkerDiedError(_said(process.pid, process.exitcode, memory), memory) from None
 
 
@@ -120,9 +121,9 @@ def _said(pid: int, code: int, memory: bool) -> str:
     """Why a process died, as far as its exit code and the system's counters tell."""
     if memory:
         return f"out of memory: the system killed a loading process (pid {pid}); {LESS}"
-    if code == -signal.SIGKILL:
+    if code == -KILL:
         return f"a loading process (pid {pid}) was killed by SIGKILL, as where memory runs out; {LESS}"
-    if code == -signal.SIGBUS:
+    if code == -BUS:
         return (
             f"a loading process (pid {pid}) was killed by SIGBUS, as where the shared memory of /dev/shm is full; "
             "take data.workers=0, or give more (docker run --shm-size=8g)"

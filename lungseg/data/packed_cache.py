@@ -20,6 +20,7 @@ from tqdm import tqdm
 from lungseg.core.arrays import Gray, Mask
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import DataError
+from lungseg.core.locks import lock_patiently
 from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import parse_json, read_plain_file
 from lungseg.core.write_errors import refusal
@@ -141,12 +142,7 @@ def _check(image: Gray, masks: Mask) -> int:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time; the lock falls with its process. Systems without such locks go on without."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """One process at a time; the lock falls with its process."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = folder.with_name(f".lock-{folder.name}").open("w")
@@ -156,5 +152,5 @@ def _alone(folder: Path) -> Iterator[None]:
             "can be written, or use data.pack=false"
         ) from None
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock_patiently(lock.fileno())
         yield

@@ -22,5 +22,7 @@ def milliseconds(net: nn.Module, size: int, device: torch.device) -> float:
         net(image)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+        elif device.type == "mps":
+            torch.mps.synchronize()
         times.append(1000 * (time.perf_counter() - started))
     return round(median(times[2:]), 3)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from lungseg.core.device import widest
 from lungseg.metrics.overlap import Scores, summarise
 
 
@@ -53,7 +54,7 @@ class CaseOverlap(Metric):
         for state, value in (
             (self.indices, index),
             (self.counts, confusion(predicted, reference)),
-            (self.losses, loss.double()),
+            (self.losses, loss.to(widest(loss.device))),
         ):
             assert isinstance(state, list)
             state.append(value)
@@ -70,4 +71,4 @@ class CaseOverlap(Metric):
         values = {f"{region}/{name}": summary[region][name] for region in self.regions for name in names}
         overall = _mean(np.array([summary[region]["dice"] for region in self.regions]))
         values |= {"dice": overall, "loss": float(losses[first].mean())}
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
+        return {name: torch.tensor(value, dtype=widest(self.device)) for name, value in values.items()}

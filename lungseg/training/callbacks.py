@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import Callback
 
 from lungseg.core import log_output
 from lungseg.core.atomic_io import replaced
+from lungseg.core.device import widest
 from lungseg.core.run_directory import Run
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
@@ -96,10 +97,11 @@ class EpochLoss(Callback):
     ) -> None:
         loss = outputs["loss"] * trainer.accumulate_grad_batches  # which Lightning has divided by it
         number = torch.full_like(loss, len(batch["image"]))
-        self.total = self.total.to(loss.device) + torch.stack([loss * number, number]).double()
+        batch_total = torch.stack([loss * number, number])
+        self.total = self.total.to(loss.device, widest(loss.device)) + batch_total.to(widest(loss.device))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        total = trainer.strategy.reduce(self.total.to(pl_module.device), reduce_op="sum")
+        total = trainer.strategy.reduce(self.total.to(pl_module.device, widest(pl_module.device)), reduce_op="sum")
         pl_module.log("train/loss_epoch", (total[0] / total[1]).float())
 
 

@@ -54,6 +54,10 @@ def _require_devices(options: Mapping[str, Any], wanted: int) -> None:
     """Refuses more processes than this machine has devices for; two share a single core, to try things out."""
     devices = options["devices"]
     key = f"trainer.devices={shown(devices)}"
+    if options["accelerator"] == "mps":
+        if wanted > 1:
+            raise UserError(f"{key}: an Apple GPU is one device; expected 1")
+        return
     if options["accelerator"] != "gpu":
         most = max(machine_cores(), 2)
         if wanted > most:

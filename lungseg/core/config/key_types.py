@@ -45,7 +45,7 @@ EVALUATE: Kinds = {
     "legacy": Flag(),
     "tolerances": Either((DISTANCE, Several(DISTANCE, name="distances above 0")), "[1,2,4]"),
     "batch_size": or_null(Whole(1, 10_000, "16")),
-    "accelerator": Choice(("auto", "cpu", "gpu"), "auto"),
+    "accelerator": Choice(("auto", "cpu", "gpu", "mps"), "auto"),
     "out": or_null(Text("my_folder", "a folder")),
     "weight": Choice(("images", "patients"), "patients"),
     "trust": or_null(Either((MODULES, Several(MODULES, name="several as [a,b]")), "my_package.module")),
@@ -96,7 +96,7 @@ WHICH = "which ones as [0,1]"
 TRAINER: Kinds = {
     "_target_": Choice(("lungseg.training.trainer.build",), "lungseg.training.trainer.build"),
     "max_epochs": Whole(1, 1_000_000, "50"),
-    "accelerator": Choice(("auto", "cpu", "gpu"), "auto"),
+    "accelerator": Choice(("auto", "cpu", "gpu", "mps"), "auto"),
     "devices": Either(
         (AUTO, Whole(1, 4096), Several(Whole(0), name=WHICH), Text(name=WHICH, pattern=r"\d+(,\d+)+")), "2"
     ),

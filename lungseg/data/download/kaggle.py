@@ -5,7 +5,6 @@ All that is written lies in the target folder; the archive stays in its ``.downl
 
 import codecs
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, Popen
 
 from lungseg.core.errors import DiskFullError, Stopped, UserError
+from lungseg.core.locks import lock_now
 from lungseg.core.shell_commands import shell_command, shell_word
 from lungseg.data.download import catalog
 from lungseg.data.download.archive import amount, require_room, unpack, writing
@@ -111,12 +111,12 @@ def _settings() -> Path:
 def _alone(folder: Path) -> Iterator[int]:
     """Lock the folder; a client that outlives its caller holds the lock on, so that no two write one archive."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
+    beside = folder / ".lock"  # where a folder cannot be opened itself
+    lock = os.open(folder, os.O_RDONLY) if os.name == "posix" else os.open(beside, os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not lock_now(lock):
+            raise UserError(f"{folder}: another download is at work there; wait for it or end it")
         yield lock
-    except BlockingIOError:
-        raise UserError(f"{folder}: another download is at work there; wait for it or end it") from None
     finally:
         os.close(lock)
 
@@ -160,8 +160,9 @@ def _run(words: list[str], folder: Path, lock: int) -> tuple[int, str]:
     if not _settings().exists():
         env["KAGGLE_CONFIG_DIR"] = os.path.abspath(folder)  # it would make its own folder in the user's home
     decoder, said = codecs.getincrementaldecoder("utf-8")("replace"), ""
+    kept = (lock,) if os.name == "posix" else ()  # elsewhere none can be handed on
     try:
-        process = Popen(words, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=env, pass_fds=(lock,))
+        process = Popen(words, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=env, pass_fds=kept)
     except OSError as error:
         raise UserError(f"{words[0]}: cannot be started: {error.strerror}; install the Kaggle client again") from None
     with process:

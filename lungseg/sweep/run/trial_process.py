@@ -1,7 +1,6 @@
 """One run of a trial as a process of its own: begun, gone on with, or left alone because it is finished."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from lungseg.core.errors import UserError
+from lungseg.core.locks import lock_now
 from lungseg.core.parent_death import PARENT
 from lungseg.core.programs import program, train_process
 from lungseg.core.run_directory import Run
@@ -163,8 +163,4 @@ def held(folder: Path, name: str, stop: Stop) -> Iterator[int | None]:
 
 
 def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return lock_now(file.fileno(), where_unknown=False)

@@ -1,7 +1,6 @@
 """The rows of a study in its storage: opened, read, written one at a time, and waited for while it is away."""
 
 import contextlib
-import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lungseg.core.locks import lock_patiently
 from lungseg.sweep.search.samplers import make_pruner, make_sampler
 from lungseg.sweep.spec.study import Study
 from lungseg.sweep.state.storage import open_storage, patiently
@@ -68,7 +68,7 @@ class TrialStore:
             return
         self._guard.parent.mkdir(parents=True, exist_ok=True)
         with self._guard.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_patiently(file.fileno())
             yield
 
     def note(self, row: TrialRow, **attrs: Any) -> None:

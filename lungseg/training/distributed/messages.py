@@ -22,7 +22,8 @@ def _close_inherited() -> None:
         connection.close()
 
 
-os.register_at_fork(after_in_child=_close_inherited)
+if hasattr(os, "register_at_fork"):  # elsewhere no process is forked
+    os.register_at_fork(after_in_child=_close_inherited)
 
 
 def token() -> str:
