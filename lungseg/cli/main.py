@@ -102,9 +102,8 @@ def _data(words: Sequence[str]) -> int:
     command, name = [*words, "", ""][:2]
     commands = ["get", *OUT]
     if command not in commands:
-        raise UsageError(
-            f"{f'data {command}'.strip()}: expected one of {', '.join(commands)}{suggestion(command, commands)}"
-        )
+        found = f"data: invalid choice: {command!r}" if command else "data: a command is needed"
+        raise UsageError(f"{found}; expected one of {', '.join(commands)}{suggestion(command, commands)}")
     known = options("data")
     if not name:
         raise UsageError(f"data {command}: which data set? one of {', '.join(known)}")

@@ -69,8 +69,11 @@ def test_each_command_has_help_with_lines_to_paste(capsys, command, flag):
             ["swep"],
             "swep: no such command; there are train, evaluate, data, sweep, compare, completion; did you mean sw",
         ),
-        (["data"], "data: expected one of get, check, audit, split"),
-        (["data", "chek"], "data chek: expected one of get, check, audit, split; did you mean check?"),
+        (["data"], "data: a command is needed; expected one of get, check, audit, split"),
+        (
+            ["data", "chek"],
+            "data: invalid choice: 'chek'; expected one of get, check, audit, split; did you mean check?",
+        ),
         (["data", "check"], "data check: which data set? one of covid19_ct"),
         (["data", "check", "phantom", "-x"], "-x: expected KEY=VALUE"),
         (["sweep"], "sweep: which study?"),
