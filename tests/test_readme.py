@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -212,3 +213,14 @@ def test_the_run_directory_is_as_the_readme_draws_it(place):
     named = re.findall(r"^  (\S+)", block, re.MULTILINE)
     there = {path.name for path in (place / "runs" / "finished").iterdir()}
     assert there == {name.rstrip("/") for name in named} - {"wandb"}  # no dashboard in tests
+
+
+def test_the_page_on_the_architecture_names_files_that_are_there():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:lungseg|tests|conf|benchmarks|\.ci)/[\w./]*\w)`", text))
+    assert len(named) > 35
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    layers = re.findall(r"^        (\w[\w |]*)$", text, re.MULTILINE)
+    assert (
+        layers == tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    )
