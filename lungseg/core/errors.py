@@ -26,7 +26,7 @@ class FailureKind(StrEnum):
 
 
 class UserError(Exception):
-    """What the user can mend: one line that names the thing, what was found, what was expected, what to do.
+    """Says what the user can mend: one line that names the thing, what was found, what was expected, what to do.
 
     The programs print it without a traceback and exit with ``exit_code``.
     """
@@ -36,14 +36,14 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """A command line that cannot be understood."""
+    """Says that a command line cannot be understood."""
 
     exit_code = exit_codes.USAGE
     kind = FailureKind.USAGE
 
 
 class UnknownKeyError(UsageError):
-    """A key that the config does not have."""
+    """Says that the config does not have a key."""
 
     def __init__(self, message: str, key: str = "") -> None:
         super().__init__(message)
@@ -51,19 +51,19 @@ class UnknownKeyError(UsageError):
 
 
 class DataError(UserError):
-    """Images, masks, tables or splits that cannot be used as they are."""
+    """Says that images, masks, tables or splits cannot be used as they are."""
 
     kind = FailureKind.DATA
 
 
 class CheckpointError(UserError):
-    """A checkpoint that cannot be read, or not be gone on from."""
+    """Says that a checkpoint cannot be read, or not be gone on from."""
 
     kind = FailureKind.CHECKPOINT
 
 
 class WeightsMissingError(UserError):
-    """Published weights that are neither here nor to be fetched."""
+    """Says that published weights are neither here nor to be fetched."""
 
     kind = FailureKind.WEIGHTS_MISSING
 
@@ -73,7 +73,7 @@ class WeightsMissingError(UserError):
 
 
 class OutOfMemoryError(UserError):
-    """Memory of the device or of the machine that does not suffice for a batch."""
+    """Says that the memory of the device or of the machine does not suffice for a batch."""
 
     kind = FailureKind.OUT_OF_MEMORY
 
@@ -83,7 +83,7 @@ class OutOfMemoryError(UserError):
 
 
 class DiskFullError(UserError):
-    """A file that could not be written for lack of space or quota."""
+    """Says that a file could not be written for lack of space or quota."""
 
     kind = FailureKind.DISK_FULL
 
@@ -93,7 +93,7 @@ class DiskFullError(UserError):
 
 
 class PartlyDoneError(UserError):
-    """Of several runs or trials some are finished, and ``failed`` are not."""
+    """Says that of several runs or trials some are finished, and ``failed`` are not."""
 
     exit_code = exit_codes.PARTLY_DONE
 
@@ -103,7 +103,7 @@ class PartlyDoneError(UserError):
 
 
 class Stopped(UserError):  # noqa: N818
-    """A signal: the state is saved, the message says how to go on."""
+    """Says that a signal came: the state is saved, the message says how to go on."""
 
     kind = FailureKind.STOPPED
 
@@ -117,7 +117,7 @@ class Stopped(UserError):  # noqa: N818
 
 
 class Pruned(UserError):  # noqa: N818
-    """The search that a run belongs to has told it to give up."""
+    """Says that the search that a run belongs to has told it to give up."""
 
     exit_code = exit_codes.PRUNED
     kind = FailureKind.PRUNED

@@ -175,7 +175,7 @@ def _require_agreement(table: CaseTable, which: str) -> None:
 
 
 def _total(column: Column, values: Numbers, table: CaseTable) -> float | None:
-    """What a summary makes of a column's cases; None where none of them defines it."""
+    """Returns what a summary makes of a column's cases; None where none of them defines it."""
     if column.total == "sum":
         return float(np.nansum(values))
     return weighted_mean(values, table.patient, weight_of(table.summary)) if not np.isnan(values).all() else None

@@ -108,7 +108,7 @@ def _check_corner(checker: Checker, study: Study, corner: Overrides) -> None:
 
 
 def _require_of_a_grid(given: Set[str], file: Path) -> None:
-    """What would not be obeyed is refused."""
+    """Refuses what would not be obeyed."""
     for key in (key for key in OF_SEARCH if key in given):
         instead = {"seeds": "grid: {seed: [0, 1, 2]}", "folds": "grid: {data.fold: [0, 1, 2]}"}
         how = f"in a grid they are an axis: {instead[key]}" if key in instead else "leave it out"

@@ -61,7 +61,7 @@ def steps_of_search(plan: Plan, study: Study) -> list[Trial]:
 
 
 def _label(options: Mapping[str, str]) -> str:
-    """What comparisons call a trial: its options of the axes that make it another model."""
+    """Returns what comparisons call a trial: its options of the axes that make it another model."""
     return " ".join(name for axis, name in options.items() if axis not in ("seed", "task"))
 
 
