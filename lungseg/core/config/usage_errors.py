@@ -14,6 +14,7 @@ from lungseg.core.config.compose import CONF, compose, options, suggestion
 from lungseg.core.errors import UnknownKeyError, UsageError
 from lungseg.core.shell_commands import hydra_quoted, setting, shell_word
 
+SEVERAL = "add -m to run a grid of them"
 EXPECTED = {  # what OmegaConf says -> what it means
     r"could not be converted to Float": "expected a number",
     r"could not be converted to Integer": "expected a whole number",
@@ -22,19 +23,20 @@ EXPECTED = {  # what OmegaConf says -> what it means
 }
 
 
-def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> UsageError:
+def explain(error: Exception, config_name: str, arguments: Sequence[str], several: str = SEVERAL) -> UsageError:
     """Turns an error of Hydra or OmegaConf into one line, with the nearest right name where a name was mistyped.
 
     Hydra has one class for many mistakes, so that its text must be read; this is the only place that does so.
+    ``several``: what to do where a key has several values.
     """
     text = str(error).strip()
     if match := re.search(r"(?:Could not (?:override|append to config)|Multiple values for) '([^']+)'", text):
         key = match[1].split("@")[0]
         return UnknownKeyError(f"{key}: no such key or group{_nearest(key, keys_of(config_name, arguments))}", key)
-    return UsageError(_explained(error, text, config_name))
+    return UsageError(_explained(error, text, config_name, several))
 
 
-def _explained(error: Exception, text: str, config_name: str) -> str:
+def _explained(error: Exception, text: str, config_name: str, several: str) -> str:
     if isinstance(override := getattr(error, "override", None), str):
         return _unreadable(override)
     if match := re.search(r"Could not (?:load|find) '([\w/]+)/([^'/]+)'", text):
@@ -44,7 +46,7 @@ def _explained(error: Exception, text: str, config_name: str) -> str:
         if config_name == "evaluate" and match[1].startswith("run="):
             brackets = setting("run", match[1].removeprefix("run=").split(","))
             return f"{match[1]}: several runs are an ensemble in brackets: {brackets}"
-        return f"{match[1]}: several values; add -m to run a grid of them, or quote the comma"
+        return f"{match[1]}: several values; {several}, or quote the comma"
     if match := re.search(r"Error merging override (\S+)", text):
         return f"{match[1]}: {_expected(str(error.__cause__).splitlines()[0])}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -56,12 +56,9 @@ class Checker:
             config = compose(words)
             missing = sorted(OmegaConf.missing_keys(config))
         except (HydraException, OmegaConfBaseException) as error:
-            told = explain(error, "train", words)
-            said = str(told).replace("add -m to run a grid of them", "make them an axis of grid")
-            place = f"{self.file}: trial {trial.name}"
-            if isinstance(told, UnknownKeyError):
-                raise UnknownKeyError(f"{place}: {said}", told.key) from None
-            raise UsageError(f"{place}: {said}") from None
+            told = explain(error, "train", words, several="make them an axis of grid")
+            said = f"{self.file}: trial {trial.name}: {told}"
+            raise (UnknownKeyError(said, told.key) if isinstance(told, UnknownKeyError) else UsageError(said)) from None
         except UsageError as error:
             raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
         for key in missing:

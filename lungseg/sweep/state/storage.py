@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -71,11 +72,22 @@ def _made_once(url: str, options: dict[str, Any]) -> BaseStorage:
     for _ in range(5):
         try:
             return RDBStorage(url, engine_kwargs=options)
-        except SQLAlchemyError as error:
-            if "already exists" not in str(error) and "UNIQUE" not in str(error) and "uplicate" not in str(error):
+        except SQLAlchemyError:
+            if not _are_being_made(url, options):
                 raise
             time.sleep(0.5)
     return RDBStorage(url, engine_kwargs=options)
+
+
+def _are_being_made(url: str, options: dict[str, Any]) -> bool:
+    """Tells whether the tables are there, or one of them, since another process came first."""
+    engine = create_engine(url, **options)
+    try:
+        return bool(inspect(engine).get_table_names())
+    except SQLAlchemyError:
+        return False  # the database itself is away
+    finally:
+        engine.dispose()
 
 
 def without_password(url: str) -> str:
