@@ -16,7 +16,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run side by side, on 
 def _quiet_home(tmp_path_factory, monkeypatch):
     """No test sees the user's own settings, keys or caches."""
     home = tmp_path_factory.mktemp("home")
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "LUNGSEG_RUN_DIR", "HF_HOME", "TORCH_HOME"):
+    names = ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_DIR", "LUNGSEG_RUN_DIR", "HF_HOME", "TORCH_HOME")
+    for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NETRC", str(home / "netrc"))

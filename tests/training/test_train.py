@@ -398,7 +398,7 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_made(tmp_path, wor
     ("words", "message"),
     [
         (["batch_size=0"], "batch_size=0: expected"),
-        (["accelerator=xyz"], "accelerator=xyz: expected auto, cpu or gpu"),
+        (["accelerator=xyz"], "accelerator=xyz: expected auto, cpu, gpu or mps"),
         (["out=/dev/null/x"], "/dev/null/x: cannot be made"),
         (["out=/dev/null"], "/dev/null: cannot be made"),
     ],

@@ -1,4 +1,4 @@
-"""How a run ended and what it came to; and what a smaller batch would set."""
+"""Tells how a run ended and what it came to."""
 
 import math
 import os
@@ -13,9 +13,7 @@ from lungseg.core.errors import FailureKind, UserError
 from lungseg.core.failure_file import read_failure
 from lungseg.core.metrics_csv import read_metrics
 from lungseg.core.run_directory import Run
-from lungseg.core.security.safe_yaml import shown
 from lungseg.sweep.run.trial_logs import last_lines
-from lungseg.sweep.spec.schema import Overrides
 from lungseg.sweep.spec.settings import Objective
 
 ROOM = 2**20  # bytes, without which a disk counts as full: not even what a trial says can be kept
@@ -82,31 +80,3 @@ def _row(run: Run, epoch: Any) -> Mapping[str, str]:
         if row["epoch"] == str(epoch) and row.get("val/loss"):
             return row
     return {}
-
-
-def shrunk_words(noted: Mapping[str, Any]) -> Overrides | None:
-    """Returns what a smaller batch set in an earlier attempt, as the storage has it; anything else there is refused."""
-    words = noted.get("shrunk")
-    if words is None:
-        return None
-    known = {"data.batch_size", "trainer.accumulate_grad_batches"}
-    if (
-        not isinstance(words, dict)
-        or set(words) != known
-        or not all(str(value).isdecimal() for value in words.values())
-    ):
-        raise UserError(f"the study's storage says shrunk={shown(words)}, which no sweep has written; do not use it")
-    return {key: str(value) for key, value in words.items()}
-
-
-def smaller(run_dir: Path, noted: Mapping[str, Any]) -> Overrides | None:
-    """Half the batch, with twice the gradients added up; None where that was done before, or the batch is one."""
-    run = Run(run_dir)
-    if noted.get("shrunk") or not run.config_file.is_file():
-        return None
-    config = run.saved_values()
-    batch = config.get("data", {}).get("batch_size")
-    added = config.get("trainer", {}).get("accumulate_grad_batches", 1)
-    if not isinstance(batch, int) or not isinstance(added, int) or batch < 2:
-        return None
-    return {"data.batch_size": str(batch // 2), "trainer.accumulate_grad_batches": str(added * 2)}

@@ -10,8 +10,9 @@ from typing import Any
 from lungseg.core.errors import DiskFullError, FailureKind, UserError
 from lungseg.core.failure_file import forget_failure
 from lungseg.core.parent_death import FAILURE_WANTED
-from lungseg.sweep.run.exit_status import AGAIN, Ending, full, how_it_ended, shrunk_words, smaller, values_of
+from lungseg.sweep.run.exit_status import AGAIN, Ending, full, how_it_ended, values_of
 from lungseg.sweep.run.resources import Environment
+from lungseg.sweep.run.smaller_batch import shrunk_words, smaller
 from lungseg.sweep.run.trial_logs import log_of
 from lungseg.sweep.run.trial_process import Stop, finished, held, run_process, words_now
 from lungseg.sweep.search.reporter import REPORT

@@ -180,7 +180,7 @@ def test_what_was_converted_is_what_the_run_is_trained_with(tmp_path, monkeypatc
         ("split=half", "split=half: expected test, val, all or null, for example test"),
         ("split=train", "split=train: a score on training images says nothing of new patients; expected test, val or"),
         ("batch_size=0", "batch_size=0: expected a whole number from 1 to 10000 or null, for example 16"),
-        ("accelerator=xyz", "accelerator=xyz: expected auto, cpu or gpu"),
+        ("accelerator=xyz", "accelerator=xyz: expected auto, cpu, gpu or mps"),
         ("tolerances=[1,inf]", "tolerances=[1,inf]: expected distances above 0, for example [1,2,4]"),
         ("out=", "out=: expected a folder or null"),
         ("gate=", "gate=: expected a run directory or null"),
