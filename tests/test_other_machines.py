@@ -10,7 +10,9 @@ import torch
 from lungseg.core import device
 from lungseg.core.config.compose import compose
 from lungseg.core.errors import UserError
+from lungseg.core.rank_environment import RankEnvironment
 from lungseg.tasks.build import resolved
+from lungseg.training import trainer
 from tests.helpers import ROOT
 
 UNIX = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty")
@@ -25,7 +27,7 @@ signals, wait = dict(vars(signal)), os.WNOHANG
 for name in {unix!r}:
     sys.modules[name] = None
 for name in ("fork", "killpg", "getuid", "geteuid", "sched_getaffinity", "fchmod", "register_at_fork",
-             "O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "mkfifo", "setsid", "getpgid", "WNOHANG", "uname"):
+             "O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "mkfifo", "setsid", "getpgid", "WNOHANG", "uname", "sysconf"):
     if hasattr(os, name):
         delattr(os, name)
 for name in ("SIGKILL", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGBUS", "SIGCHLD", "SIGALRM", "pthread_sigmask"):
@@ -38,7 +40,7 @@ from lungseg.core import locks
 assert locks.fcntl is None and locks.msvcrt is None
 vars(signal).update(signals)  # which subprocess and Lightning need on this system
 os.WNOHANG = wait
-run = lungseg.train({words}, "run_dir=run")
+run = lungseg.train([{words}, "run_dir=run"])
 assert (run / "evaluation" / "phantom-test" / "cases.csv").is_file()
 """
 
@@ -81,6 +83,16 @@ def test_auto_takes_an_apple_gpu_with_what_it_can_do(monkeypatch):
     assert device.widest(torch.device("mps")) == torch.float32
     assert device.device_name(chosen) == "Apple GPU (MPS)"
     assert resolved(compose(["trainer=cpu"])).trainer.accelerator == "cpu"
+    for words, said in (
+        ({"devices": 2}, "not supported on an Apple GPU; expected 1"),
+        ({"precision": "bf16-mixed"}, "not supported on Apple GPUs; use trainer.precision=32-true"),
+    ):
+        options = {**chosen, "save_every_minutes": 1, **words}
+        options.pop("_target_", None)
+        with pytest.raises(UserError, match=said):
+            trainer.build(**options, root=None) if "precision" in words else trainer.place_of(
+                options, RankEnvironment()
+            )
 
 
 def test_an_apple_gpu_that_is_not_here_is_said():

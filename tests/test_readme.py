@@ -31,11 +31,12 @@ SMALL = [
     "experiment=quick",
     "data.pixels=32",
     "data.size=32",
+    "data.workers=0",  # two tests run side by side, on two cores
     "trainer.max_epochs=1",
     "trainer.accelerator=cpu",
     "logger=none",
 ]
-OWN_DATA = [word for word in SMALL if not word.startswith("data.")]
+OWN_DATA = ["data.workers=0", *(word for word in SMALL if not word.startswith("data."))]
 
 
 def blocks(language):
@@ -125,7 +126,7 @@ def test_a_command_of_the_readme_runs(command, place, folder_data, request):
             return
         if words[0] == "sweep":
             few = next(few for name, few in FEW.items() if name in command)
-            words += [*few, "experiment=quick", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+            words += [*few, "experiment=quick", "data.workers=0", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
         here = place / "alike" if words[0] == "compare" else place  # runs/ has those of the other commands, too
         result = run_installed(*words, cwd=here)
         if words[0] in ("sweep", "compare"):
@@ -197,7 +198,7 @@ def test_its_python_runs_made_small(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny = [*SMALL[1:], "model=unet_classic", "model.width=4", "model.depth=2"]
     original, names = lungseg.train, {}
-    monkeypatch.setattr(lungseg, "train", lambda *words: original(*words, *[w for w in tiny if w not in words]))
+    monkeypatch.setattr(lungseg, "train", lambda words: original([*words, *[w for w in tiny if w not in words]]))
     exec(blocks("python")[0], names)
     assert {path.name for path in names["folder"].iterdir()} >= {"cases.csv", "summary.json", "worst.png"}
     assert names["run"] != names["again"]

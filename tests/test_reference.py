@@ -51,14 +51,14 @@ def test_all_of_it_is_in_git_and_names_no_machine():
 
 def test_a_run_is_judged_to_the_same_numbers(reference):
     before = rows(reference / "runs" / "seed0" / "evaluation" / "phantom-test")
-    folder = lungseg.evaluate("run=runs/seed0")
+    folder = lungseg.evaluate(["run=runs/seed0"])
     after = rows(folder)
     assert after == before
     assert json.loads((folder / "summary.json").read_text())["format"] == 1
 
 
 def test_a_stopped_run_goes_on_to_its_end(reference):
-    run = Run(lungseg.train("resume=runs/stopped"))
+    run = Run(lungseg.train(["resume=runs/stopped"]))
     manifest = run.manifest()
     assert (manifest["status"], manifest["epochs"]) == ("finished", 12)
     assert len(rows(run.path / "evaluation" / "phantom-test")) == manifest["cases"]["test"]

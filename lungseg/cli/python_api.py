@@ -1,8 +1,18 @@
-"""Trains and judges from Python, as often as one likes in one process: for notebooks and scripts of one's own."""
+"""Trains and judges from Python, as often as one likes in one process: a notebook, a script of one's own."""
 
-from collections.abc import Sequence
+import contextlib
+import gc
+import os
+import random
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
+import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -10,37 +20,113 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.cli import evaluate as evaluate_program
 from lungseg.cli import train as train_program
-from lungseg.core.config.compose import compose
+from lungseg.core import rank_environment
+from lungseg.core.config.compose import compose, plain, plain_options
 from lungseg.core.config.usage_errors import explain
-from lungseg.core.errors import UsageError
+from lungseg.core.config.validation import require_values
+from lungseg.core.device import resolve
+from lungseg.core.errors import UsageError, UserError
 from lungseg.core.programs import program, repeated_by
+from lungseg.data.loader_processes import STARTED
+from lungseg.training import trainer
 from lungseg.training.resume import with_settable_keys
 
+T = TypeVar("T")
 
-def train(*words: str) -> Path:
-    """Trains as ``python train.py`` with these words does; returns the run directory. Raises ``UserError``."""
-    given = with_settable_keys(words)
-    with repeated_by([*program("train"), *words]):
-        return train_program.start(_composed(given, "train"), given).path
+_ONE_AT_A_TIME = threading.Lock()
 
 
-def evaluate(*words: str) -> Path:
-    """Judges as ``python evaluate.py`` with these words does; returns the judgement's folder. Raises ``UserError``."""
-    given = evaluate_program.with_settable_keys(words)
-    with repeated_by([*program("evaluate"), *words]):
-        return evaluate_program.start(_composed(given, "evaluate"), given)
+def train(overrides: Sequence[str]) -> Path:
+    """Trains as ``python train.py`` does with these words; returns the run directory, raises ``UserError``."""
+    return _run("train", with_settable_keys(_words(overrides)), _train)
 
 
-def _composed(words: Sequence[str], name: str) -> DictConfig:
-    before = GlobalHydra.instance().hydra  # somebody else's, in their own program
-    GlobalHydra.instance().clear()
+def evaluate(overrides: Sequence[str]) -> Path:
+    """Judges as ``python evaluate.py`` does with these words; returns the folder of cases.csv and summary.json."""
+    return _run("evaluate", evaluate_program.with_settable_keys(_words(overrides)), _evaluate)
+
+
+def _train(cfg: DictConfig, words: list[str]) -> Path:
+    require_values(plain(cfg))
+    if not cfg.resume and trainer.ranks(resolve(plain(cfg)["trainer"])) > 1:
+        raise UsageError(
+            f"trainer.devices={cfg.trainer.devices}: lungseg.train trains in its own process alone, which ranks that "
+            "die would take along; use trainer.devices=1, or a process of its own"
+        )
+    return train_program.start(cfg, words).path
+
+
+def _evaluate(cfg: DictConfig, words: list[str]) -> Path:
+    return evaluate_program.start(cfg, words)
+
+
+def _words(overrides: Sequence[str]) -> list[str]:
+    """Refuses what is no list of KEY=VALUE: flags are the programs' own."""
+    if isinstance(overrides, str):
+        raise UsageError(f"{overrides}: expected a list of words, for example [{overrides.split()[0]!r}]")
+    for word in overrides:
+        if not isinstance(word, str) or word.startswith("-"):
+            raise UsageError(f"{word}: expected KEY=VALUE, for example 'task=lung'; flags are for the programs")
+    return list(overrides)
+
+
+def _run(name: str, words: list[str], job: Callable[[DictConfig, list[str]], T]) -> T:
+    """Runs ``job`` on the composed config; the process is afterwards as it was before."""
+    if rank_environment.place().ranks > 1:
+        raise UsageError(f"lungseg.{name}: this process is one of several ranks; use {' '.join(program(name))}")
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise UserError(f"lungseg.{name}: another run of this process is at work; wait for its end")
     try:
-        cfg = compose(list(words), name)
-        missing = sorted(OmegaConf.missing_keys(cfg))
+        with repeated_by([*program(name), *words]), _as_it_was(name, words):
+            return job(_composed(name, words), words)
+    except BaseException as error:
+        STARTED.shut()
+        if isinstance(error, UserError):  # of any other error a debugger wants to see the frames
+            _let_go(error)
+        raise
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _composed(name: str, words: list[str]) -> DictConfig:
+    try:
+        cfg = compose(words, name)
+        for key in sorted(OmegaConf.missing_keys(cfg)):
+            raise UsageError(f"{key}: a value is needed; add {key}=...")
+        plain(cfg) if name == "train" else plain_options(cfg)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, name, words) from None
-    finally:
-        GlobalHydra.instance().hydra = before
-    for key in missing:
-        raise UsageError(f"{key}: a value is needed; add {key}=...")
     return cfg
+
+
+@contextlib.contextmanager
+def _as_it_was(name: str, words: list[str]) -> Iterator[None]:
+    """Puts back what a run changes for the whole process. Meanwhile its command line is the one that does the same."""
+    environment, argv, hydra = dict(os.environ), list(sys.argv), GlobalHydra.instance().hydra
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    sys.argv[:] = [f"{name}.py", *words]
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        sys.argv[:] = argv
+        GlobalHydra.instance().hydra = hydra
+        os.environ.clear()
+        os.environ.update(environment)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])
+
+
+def _let_go(error: BaseException) -> None:
+    """Frees what the frames of an error hold, a GPU's memory above all: a notebook keeps its last error."""
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
+    gc.collect()  # a trainer and its loaders hold each other

@@ -22,7 +22,7 @@ try:
 except ImportError:
     msvcrt = None
 
-FAR = 2**30  # the byte that is locked on Windows, where locked bytes cannot be read: behind the end of every file
+FAR = 2**31 - 2  # the byte that is locked on Windows, where locked bytes cannot be read: behind the end of every file
 PATIENCE = 60.0  # seconds that another process has to finish what takes milliseconds
 HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK)
 

@@ -96,7 +96,7 @@ class Loader(DataLoader[T]):
         self.kills = oom_kills()
         iterator = super().__iter__()
         self.processes = list(getattr(iterator, "_workers", []))
-        STARTED.add(self.processes)
+        STARTED.add(self.processes, iterator)
         return self._batches(iterator)
 
     def _batches(self, iterator: Iterator[Any]) -> Iterator[Any]:

@@ -20,13 +20,24 @@ class LoadingProcesses:
 
     def __init__(self) -> None:
         self._processes: WeakSet[Any] = WeakSet()
+        self._iterators: WeakSet[Any] = WeakSet()
         self._owner: int | None = None  # a process that was forked from the owner registers its own end
 
-    def add(self, processes: Iterable[Any]) -> None:
+    def add(self, processes: Iterable[Any], iterator: Any) -> None:
         if self._owner != os.getpid():
-            self._processes, self._owner = WeakSet(), os.getpid()
+            self._processes, self._iterators, self._owner = WeakSet(), WeakSet(), os.getpid()
             Finalize(None, self.end, exitpriority=BEFORE_JOIN)
         self._processes.update(processes)
+        self._iterators.add(iterator)
+
+    def shut(self) -> None:
+        """Ends those that are left in a process that goes on, as a notebook does after an error."""
+        for iterator in list(self._iterators):
+            if hasattr(iterator, "_shutdown_workers"):  # as Lightning ends them; torch counts no death from here on
+                iterator._shutdown_workers()
+        for process in list(self._processes):
+            with contextlib.suppress(ValueError):  # closed already
+                process.kill()
 
     def end(self) -> None:
         """Kills those that are left: they write nothing that could be half done."""

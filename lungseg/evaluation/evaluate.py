@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from lungseg.core.arrays import Mask
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import file_hash, require_as_written
+from lungseg.core.programs import command_line
 from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.trusted_code import trusting
 from lungseg.data.case import Case, fingerprint
@@ -165,10 +165,10 @@ def _name(selection: Selection, given: DictConfig, others: Sequence[Other]) -> s
 
 
 def _about(run: Run, cfg: DictConfig, selection: Selection, epoch: int, given: DictConfig) -> dict[str, Any]:
-    script = Path(sys.argv[0]).name
+    words = command_line()
     return {
         "run": str(run.path),
-        "command": shlex.join(["python", *sys.argv]) if script == "evaluate.py" else None,
+        "command": shlex.join(words) if Path(words[1]).stem == "evaluate" else None,
         "task": cfg.task.name,
         "model": cfg.model.name,
         "data": cfg.data.name,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def classic_parameters(in_channels: int, regions: int, width: int, depth: int, b
 
 
 def memory(root: Path = Path("/")) -> int:
-    """Bytes of this machine, or of the container that this process is in."""
-    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of this machine, or of the container that this process is in; no limit where the system says none."""
+    found = sys.maxsize
+    with contextlib.suppress(AttributeError, ValueError):  # Windows, or a system without these names
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for limit in LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max": there is none
             found = min(found, int((root / limit).read_text()))

@@ -139,13 +139,13 @@ def _fit(
     """The loggers, for what is still to come."""
     checkpoint = run.last if run.last.exists() else None
     step = load_training_state(checkpoint, module)["global_step"] if checkpoint else 0
+    writers: list[Logger] = []
     try:
-        writers = [
-            MetricsFile(run.metrics_file, step),
-            *build.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg)),
-        ]
+        writers.append(MetricsFile(run.metrics_file, step))
+        writers += build.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
         fitter = build_trainer(cfg, run, data, signals, team.ranks, writers)
     except UserError:
+        build.finish(writers)
         if checkpoint is None:
             shutil.rmtree(run.path)
         raise
@@ -162,6 +162,7 @@ def _fit(
         interruption.note(run, said)
         raise said from None
     except Exception as error:
+        build.finish(writers)  # in a notebook the process goes on
         interruption.note(run, error)
         raise
     return writers

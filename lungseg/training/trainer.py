@@ -1,5 +1,6 @@
 """A Lightning trainer, with what is ``auto`` made definite."""
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from lungseg.training.checkpoints import AtomicIO
 from lungseg.training.distributed.sync_batchnorm import SyncBatchNorm
 from lungseg.training.mixed_precision import BF16, BF16Mixed
 
+FULL = ("32-true", 32, "32", None)  # no mixed precision
 MINUTES = 30.0  # that a rank waits for the others
 
 
@@ -54,10 +56,9 @@ def _require_devices(options: Mapping[str, Any], wanted: int) -> None:
     """Refuses more processes than this machine has devices for; two share a single core, to try things out."""
     devices = options["devices"]
     key = f"trainer.devices={shown(devices)}"
-    if options["accelerator"] == "mps":
-        if wanted > 1:
-            raise UserError(f"{key}: an Apple GPU is one device; expected 1")
-        return
+    if wanted > 1 and (options["accelerator"] == "mps" or os.name != "posix"):
+        where = "an Apple GPU" if options["accelerator"] == "mps" else "Windows"
+        raise UserError(f"{key}: {wanted} processes that train together are not supported on {where}; expected 1")
     if options["accelerator"] != "gpu":
         most = max(machine_cores(), 2)
         if wanted > most:
@@ -118,6 +119,10 @@ def build(
         plugins += [Given(place, port), *([SyncBatchNorm()] if sync_batchnorm else [])]
         if options.get("strategy", "auto") in ("auto", "ddp"):
             options["strategy"] = DDPStrategy(timeout=timedelta(minutes=rank_timeout_minutes))
+    if options.get("accelerator") == "mps" and options.get("precision") not in FULL:
+        raise UserError(
+            f"trainer.precision={options.get('precision')}: not supported on Apple GPUs; use trainer.precision=32-true"
+        )
     if options.get("precision") in BF16:
         plugins.append(BF16Mixed("cuda" if options.get("accelerator") == "gpu" else "cpu"))
         del options["precision"]  # Lightning takes one of the two

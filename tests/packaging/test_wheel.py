@@ -47,7 +47,18 @@ def installed(wheel, tmp_path_factory):
     (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     uv = shutil.which("uv")
     assert uv, "uv is not on PATH"
-    words = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", str(python), str(wheel)]
+    words = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--offline",
+        "--compile-bytecode",
+        "--no-deps",
+        "--python",
+        str(python),
+        str(wheel),
+    ]
     subprocess.run(words, check=True, capture_output=True)
     return place / "bin"
 
@@ -102,7 +113,6 @@ def test_it_trains_judges_and_says_commands_that_work_there(run):
     before = (run.folder / "my run" / "evaluation" / "phantom-test" / "cases.csv").read_bytes()
     run(again)
     assert (run.folder / "my run" / "evaluation" / "phantom-test" / "cases.csv").read_bytes() == before
-    assert "run_dir" in run("lungseg", "train", *TINY, "-o", "my run", exits=1)
     assert "lungseg train" in run("lungseg", "train", "--help")
     assert "error: modle: no such key or group" in run("lungseg", "train", "modle=unet", exits=2)
 
