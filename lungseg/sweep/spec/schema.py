@@ -8,19 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.shell_commands import hydra_quoted
 from lungseg.sweep.spec.settings import KEYS as SETTINGS
 
-SIZED = ("base", "grid", "search", "before", *SETTINGS)
-KEYS = ("about", *SIZED, "sizes")
-
 Overrides = dict[str, str]  # key -> value as Hydra reads it on a command line
 Grid = dict[str, dict[str, Overrides]]  # axis -> option -> what it sets
 
 PLAIN = re.compile(r"\$\{[\w.]+\}|[\w./@%*?+:-]+", re.ASCII)  # what Hydra takes without quotes
+
+
+class StudyPart(BaseModel):
+    """Says what a study may hold, and each of its sizes again; settings beside these have a model of their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base: dict[Any, Any] | None = None
+    grid: dict[Any, Any] | None = None
+    search: dict[Any, Any] | None = None
+    before: dict[Any, Any] | None = None
+
+
+class StudyYaml(StudyPart):
+    """Says what a study's file may hold."""
+
+    about: Any = None
+    sizes: dict[Any, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,13 +56,13 @@ class Plan:
 
 def as_plan(content: Mapping[str, Any], size: str, file: Path) -> Plan:
     """The study at one size: what the size holds is added, and replaces what has the same key, axis or step."""
-    _require_known(content, KEYS, file, "")
+    _require(StudyYaml, content, file, "")
     sizes = _mapping(content.get("sizes"), file, "sizes")
     known = list(dict.fromkeys(["full", *sizes]))
     if size not in known:
         raise UsageError(f"size={size}: {file} has no such size; there are {', '.join(known)}{suggestion(size, known)}")
     own = _mapping(sizes.get(size), file, f"sizes.{size}")
-    _require_known(own, SIZED, file, f"sizes.{size}.")
+    _require(StudyPart, own, file, f"sizes.{size}.")
     base: Overrides = {}
     grid: Grid = {}
     search: dict[str, Any] = {}
@@ -165,8 +181,16 @@ def _mapping(value: Any, file: Path, place: str) -> dict[str, Any]:
     return {str(key): one for key, one in (value or {}).items()}
 
 
-def _require_known(given: Mapping[str, Any], known: tuple[str, ...], file: Path, place: str) -> None:
-    for key in given:
-        if key not in known:
-            listed = ", ".join(known)
-            raise UsageError(f"{file}: {place}{key}: no such key; there are {listed}{suggestion(key, list(known))}")
+def _require(schema: type[StudyPart], given: Mapping[str, Any], file: Path, place: str) -> None:
+    """Refuses what a study does not know, and what is no mapping where one is expected."""
+    try:
+        schema.model_validate({key: value for key, value in given.items() if key not in SETTINGS})
+    except ValidationError as error:
+        mistakes = {str(one["loc"][0]): one for one in error.errors(include_url=False)}
+        key, mistake = next((key, mistakes[key]) for key in given if key in mistakes)
+        if mistake["type"] != "extra_forbidden":
+            _mapping(given[key], file, f"{place}{key}")
+        outer = [name for name in ("about", "sizes") if name in schema.model_fields]
+        known = [*outer[:1], *StudyPart.model_fields, *SETTINGS, *outer[1:]]
+        listed = ", ".join(known)
+        raise UsageError(f"{file}: {place}{key}: no such key; there are {listed}{suggestion(key, known)}") from None

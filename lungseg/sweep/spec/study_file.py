@@ -10,7 +10,7 @@ from lungseg.core.errors import UnknownKeyError, UsageError, UserError
 from lungseg.core.security.safe_yaml import read_yaml
 from lungseg.sweep.spec.preflight import Checker, require_executor
 from lungseg.sweep.spec.schema import Overrides, as_plan, narrowed
-from lungseg.sweep.spec.search_space import read_space
+from lungseg.sweep.spec.search_space_file import read_space
 from lungseg.sweep.spec.settings import KEYS as SETTINGS
 from lungseg.sweep.spec.settings import OF_SEARCH, read_settings
 from lungseg.sweep.spec.study import Study
