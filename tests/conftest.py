@@ -9,7 +9,7 @@ from tests.helpers import ROOT, write_png
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would programs
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tests run side by side, on two cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # three tests run side by side, on two cores: many wait
 
 
 @pytest.fixture(autouse=True)

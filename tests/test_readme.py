@@ -106,7 +106,14 @@ def run_installed(*words, cwd):
     return subprocess.run([script, *words], cwd=cwd, env=env, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("command", [*PROGRAMS, *(command for command in INLINE if command not in ADDED)])
+LONG = ("python train.py -m model=unet,deeplabv3", "lungseg sweep sweeps/pretraining.yaml")  # the slow suite runs these
+
+
+def _marked(command):
+    return pytest.param(command, marks=pytest.mark.slow) if command.startswith(LONG) else command
+
+
+@pytest.mark.parametrize("command", [_marked(command) for command in [*PROGRAMS, *INLINE] if command not in ADDED])
 def test_a_command_of_the_readme_runs(command, place, folder_data, request):
     link = place / "runs" / "my_run"
     link.unlink(missing_ok=True)

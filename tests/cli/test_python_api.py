@@ -31,7 +31,15 @@ SMALL = ["task=lung", "data.count=24", "data.pixels=48", "data.size=32", "data.b
 SMALL += ["model.width=4", "model.depth=2", "trainer=cpu", "trainer.max_epochs=1", "logger=none"]
 CLASSIC = [*SMALL, "model=unet_classic"]
 OTHER = ["task=infection", "data.count=40", "data.pixels=48", "data.size=64", "data.batch_size=2", "data.workers=0"]
-OTHER += ["model=unet", "model.encoder=resnet18", "trainer=cpu", "trainer.max_epochs=1", "logger=none", "loss=dice"]
+OTHER += [
+    "model=unet_classic",
+    "model.width=6",
+    "model.depth=3",
+    "trainer=cpu",
+    "trainer.max_epochs=1",
+    "logger=none",
+    "loss=dice",
+]
 OTHER += ["+trainer.deterministic=true"]
 
 
