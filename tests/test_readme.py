@@ -106,7 +106,10 @@ def run_installed(*words, cwd):
     return subprocess.run([script, *words], cwd=cwd, env=env, capture_output=True, text=True)
 
 
-LONG = ("python train.py -m model=unet,deeplabv3", "lungseg sweep sweeps/pretraining.yaml")  # the slow suite runs these
+LONG = (  # the slow suite runs these
+    *("python train.py -m model=unet,deeplabv3", "lungseg sweep sweeps/pretraining.yaml"),
+    "lungseg sweep sweeps/search.yaml",
+)
 
 
 def _marked(command):
