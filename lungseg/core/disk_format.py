@@ -1,6 +1,6 @@
 """Checks what is read from disk against its schema; what is wrong is told by key, what was found and expected."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lungseg.core.errors import UserError
-from lungseg.core.security.safe_json import described, is_kind
+from lungseg.core.security.safe_json import described, is_kind, parse_json, read_plain_file
 
 EXPECTED: Mapping[str, str] = {  # pydantic's name for a mistake -> what was expected
     "bool_type": "true or false",
@@ -73,6 +73,21 @@ def require_known_format(schema: type[FileSchema], content: Mapping[str, Any], p
     found = content.get("format")
     if isinstance(found, int) and is_kind(found, int) and found > schema.newest:
         raise UserError(f"{path}: format {found} is of a newer lungseg; this one knows {schema.newest}: update lungseg")
+
+
+def read_checked(
+    schema: type[FileSchema],
+    path: Path,
+    told: Callable[[Mistake, Mapping[str, Any]], str] = lambda mistake, _: str(mistake),
+) -> dict[str, Any]:
+    """Reads a file; ValueError with what is wrong with it, as ``told`` says it, or OSError where it cannot be read."""
+    content = parse_json(read_plain_file(path))
+    if not isinstance(content, dict):
+        raise ValueError("expected an object")
+    require_known_format(schema, content, path)
+    if mistake := mistake_in(schema, content):
+        raise ValueError(told(mistake, content) if told else str(mistake))
+    return content
 
 
 def mistake_in(schema: type[Schema], content: Any) -> Mistake | None:

@@ -7,9 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lungseg.core.atomic_io import write_json
-from lungseg.core.disk_format import FileSchema, Mistake, Schema, Whole, mistake_in, require_known_format
+from lungseg.core.disk_format import FileSchema, Mistake, Schema, Whole, read_checked
 from lungseg.core.errors import UserError
-from lungseg.core.security.safe_json import parse_json, read_plain_file
 
 FILE = "search.json"
 State = Literal["complete", "pruned", "failed", "running", "waiting"]
@@ -74,15 +73,9 @@ def write_search_file(path: Path, content: SearchFile) -> None:
 def read_search_file(path: Path) -> SearchFile:
     """Reads it; what is of another kind than a search writes is refused in one line."""
     try:
-        content = parse_json(read_plain_file(path))
-        if not isinstance(content, dict):
-            raise ValueError("expected an object")
-        require_known_format(SearchFile, content, path)
-        if mistake := mistake_in(SearchFile, content):
-            raise ValueError(_told(mistake, content))
+        return SearchFile.model_validate(read_checked(SearchFile, path, _told))
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
-    return SearchFile.model_validate(content)
 
 
 def unreadable(path: Path, error: Exception) -> UserError:

@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from lungseg.core.atomic_io import write_atomically
-from lungseg.core.disk_format import FileSchema, mistake_in, require_known_format
+from lungseg.core.disk_format import FileSchema, read_checked
 from lungseg.core.errors import UserError
-from lungseg.core.security.safe_json import parse_json, read_plain_file
 
 FILE = "study.json"
 
@@ -37,14 +36,8 @@ def write_study_json(path: Path, content: StudyJson) -> None:
 def read_study_json(path: Path, remedy: str) -> StudyJson:
     """Reads it; ``remedy`` ends the message where that cannot be. FileNotFoundError where there is none."""
     try:
-        content = parse_json(read_plain_file(path))
-        if not isinstance(content, dict):
-            raise ValueError("it is no object")
-        require_known_format(StudyJson, content, path)
-        if mistake := mistake_in(StudyJson, content):
-            raise ValueError(str(mistake))
+        return StudyJson.model_validate(read_checked(StudyJson, path))
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); {remedy}") from None
-    return StudyJson.model_validate(content)
