@@ -76,9 +76,7 @@ def require_known_format(schema: type[FileSchema], content: Mapping[str, Any], p
 
 
 def read_checked(
-    schema: type[FileSchema],
-    path: Path,
-    told: Callable[[Mistake, Mapping[str, Any]], str] = lambda mistake, _: str(mistake),
+    schema: type[FileSchema], path: Path, told: Callable[[Mistake, Mapping[str, Any]], str] | None = None
 ) -> dict[str, Any]:
     """Reads a file; ValueError with what is wrong with it, as ``told`` says it, or OSError where it cannot be read."""
     content = parse_json(read_plain_file(path))
@@ -86,7 +84,7 @@ def read_checked(
         raise ValueError("expected an object")
     require_known_format(schema, content, path)
     if mistake := mistake_in(schema, content):
-        raise ValueError(told(mistake, content) if told else str(mistake))
+        raise ValueError(str(mistake) if told is None else told(mistake, content))
     return content
 
 
