@@ -47,5 +47,5 @@ def test_what_failed_is_one_line_for_the_one_who_waits(slurm, tmp_path):
     assert result.returncode == 1
     which, error = result.stderr.strip().splitlines()
     assert "'data.batch_size=0'" in which  # Hydra's own line
-    assert error == "error: data.batch_size=0: expected a whole number, at least 1"
+    assert error == "error: data.batch_size=0: expected a whole number from 1 to 10000, for example 8"
     assert finished(tmp_path) == 1
