@@ -60,9 +60,8 @@ def main() -> None:
     parser.add_argument("--gpus", type=float, help="share of a GPU of each trial that is run at once with others")
     given = parser.parse_args()
     measured = slots(given)
-    print(
-        f"written to {save('slots-gpu' if given.gpus else 'slots', {**machine('lungseg', 'optuna', 'torch'), **measured})}"
-    )
+    name = "slots-gpu" if given.gpus else "slots"
+    print(f"written to {save(name, {**machine('lungseg', 'optuna', 'torch'), **measured})}")
 
 
 if __name__ == "__main__":
