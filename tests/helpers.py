@@ -83,3 +83,11 @@ def fill_the_disk(monkeypatch):
 def write_png(path, pixels):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
+
+
+def predicted(case, image, masks, probabilities, spacing=None):
+    """A loaded case and what is predicted of it, as predictors yield them."""
+    from lungseg.core.prediction import Prediction
+    from lungseg.data.loaded_case import LoadedCase
+
+    return LoadedCase(case, image, masks), Prediction(case.id, probabilities, spacing=spacing)

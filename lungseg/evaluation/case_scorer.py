@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from lungseg.core.arrays import Mask
 from lungseg.core.errors import UserError
+from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_mask
-from lungseg.data.io.spacing import PIXELS, Spacing
+from lungseg.data.loaded_case import LoadedCase
 from lungseg.evaluation.case_table import Judged, count
 from lungseg.evaluation.columns import SIZES, nsd_name
 from lungseg.metrics.lesions import detection_f1, lesions, severity
@@ -25,30 +26,31 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Scorer:
-    """Distances are in ``unit``: mm where ``spacings`` has every case's pixel size by its id, else px."""
+    """Scores cases; distances are in ``unit``: mm where every prediction says how large its pixels are, else px."""
 
     regions: Sequence[str]
     unit: str = "px"
-    spacings: Mapping[str, Spacing] = field(default_factory=dict)
     tolerances: Sequence[float] = (1.0, 2.0, 4.0)
     _unread: set[str] = field(default_factory=set)  # cases whose lung mask, which no task needs here, is not readable
 
-    def overlap(self, case: Case, prediction: Mask, reference: Mask) -> Judged:
-        """[K, H, W] twice; counts alone."""
-        return Judged(case, count(prediction, reference))
+    def overlap(self, prediction: Prediction, loaded: LoadedCase, threshold: float = 0.5) -> Judged:
+        """Counts the pixels alone."""
+        return Judged(loaded.case, count(prediction.mask(threshold), loaded.masks))
 
-    def whole(self, case: Case, prediction: Mask, reference: Mask, probabilities: NDArray[np.float32]) -> Judged:
-        """[K, H, W] three times; everything."""
-        spacing = self.spacings.get(case.id, PIXELS)
+    def whole(self, prediction: Prediction, loaded: LoadedCase, threshold: float | Sequence[float]) -> Judged:
+        """Measures everything, with one threshold or each region's own."""
+        found, reference = prediction.mask(threshold), loaded.masks
+        known = prediction.spacing is not None and self.unit != "px"
+        spacing = tuple(prediction.spacing or ()) if known else (1.0,) * len(prediction.shape)
         further: list[Values] = []
         for k, region in enumerate(self.regions):
-            values = surfaces(prediction[k], reference[k], spacing, self.tolerances)
-            values["brier"] = brier(probabilities[k], reference[k])
+            values = surfaces(found[k], reference[k], spacing, self.tolerances)
+            values["brier"] = brier(prediction.probabilities[k], reference[k])
             if region == "infection":
-                values |= lesion_values(prediction[k], reference[k])
-                values |= self._severity(case, prediction, reference)
+                values |= lesion_values(found[k], reference[k])
+                values |= self._severity(loaded.case, found, reference)
             further.append(values)
-        return Judged(case, count(prediction, reference), further)
+        return Judged(loaded.case, count(found, reference), further)
 
     def _severity(self, case: Case, prediction: Mask, reference: Mask) -> Values:
         """Within the lungs that were predicted, where the net predicts them, else within the annotated ones."""
@@ -74,7 +76,7 @@ class Scorer:
             return None
 
 
-def surfaces(prediction: Mask, reference: Mask, spacing: Spacing, tolerances: Sequence[float]) -> Values:
+def surfaces(prediction: Mask, reference: Mask, spacing: Sequence[float], tolerances: Sequence[float]) -> Values:
     """``hd95``, ``assd``, ``nsd_<tolerance>`` of [H, W]; NaN where the reference is empty.
 
     Where nothing was predicted, the distances are the image's diagonal: the worst that could be, so that a case that

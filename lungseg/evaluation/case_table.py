@@ -49,9 +49,10 @@ class Judged:
 
 
 def count(prediction: Mask, reference: Mask) -> NDArray[np.int64]:
-    """[K, H, W] twice -> [K, 4]."""
-    both = (prediction & reference).sum((1, 2))
-    found, there = prediction.sum((1, 2)), reference.sum((1, 2))
+    """Takes [K, H, W] or [K, Z, Y, X] twice -> [K, 4]."""
+    axes = tuple(range(1, prediction.ndim))
+    both = (prediction & reference).sum(axes)
+    found, there = prediction.sum(axes), reference.sum(axes)
     everything = np.full_like(both, prediction[0].size)
     counts = np.stack([both, found - both, there - both, everything - found - there + both], axis=1)
     return counts.astype(np.int64)

@@ -21,7 +21,7 @@ from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.trusted_code import trusting
 from lungseg.data.case import Case, fingerprint
 from lungseg.data.contamination import among, trained_images
-from lungseg.data.io.spacing import spacings
+from lungseg.data.io.spacing import distance_unit
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.analyses import ask
 from lungseg.evaluation.baselines import load_mean_mask
@@ -138,14 +138,14 @@ def _how(
     given: DictConfig,
     tuned: thresholds.Thresholds | None,
 ) -> How:
-    unit, sizes = spacings(selection.cases)
+    unit = distance_unit(selection.cases)
     mask = load_mean_mask(run.baseline_file, len(cfg.task.regions)).astype(np.float32)
 
     def baseline(case: Case, shape: tuple[int, ...]) -> Mask:
         return predict.how.back(mask, case.id, (shape[0], shape[1])) >= 0.5
 
     return How(
-        Scorer(predict.regions, unit, sizes, tolerances(given.tolerances)),
+        Scorer(predict.regions, unit, tolerances(given.tolerances)),
         baseline,
         given.threshold,
         tuned,

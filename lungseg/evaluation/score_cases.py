@@ -2,20 +2,21 @@
 
 import contextlib
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from lungseg.core.arrays import Gray, Mask
+from lungseg.core.arrays import Mask
 from lungseg.core.atomic_io import replaced
 from lungseg.core.errors import UserError
+from lungseg.core.prediction import Prediction, certain
 from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case
+from lungseg.data.loaded_case import LoadedCase
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_table import Judged, count, summarise, worst_median_best
@@ -23,10 +24,10 @@ from lungseg.evaluation.flawed_definitions import FlawedScores
 from lungseg.evaluation.summary import write_summary
 from lungseg.evaluation.thresholds import Thresholds
 from lungseg.evaluation.thumbnails import PictureWriter
+from lungseg.inference.whole_image import Predicted
 from lungseg.metrics import calibration, overlap
 from lungseg.metrics.stats.patient_weights import Weight
 
-Predicted = Iterator[tuple[Case, Gray, Mask, NDArray[np.float32]]]
 Predict = Callable[[Sequence[Case]], Predicted]
 
 
@@ -112,19 +113,20 @@ def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> Found:
     scorer, regions = how.scorer, how.scorer.regions
     nothing = calibration.bins(np.zeros(0), np.zeros(0, np.bool_))
     found = Found({"model": [], "tuned": [], "mean_mask": [], "all_background": []}, [nothing] * len(regions))
-    for case, image, reference, probabilities in predicted:
-        prediction = probabilities > how.threshold
-        found.judged["model"].append(scorer.whole(case, prediction, reference, probabilities))
-        if how.tuned is not None:
-            tuned = _above(probabilities, how.tuned, regions)
-            found.judged["tuned"].append(scorer.whole(case, tuned, reference, probabilities))
-        found.judged["mean_mask"].append(scorer.overlap(case, how.mean_mask(case, image.shape), reference))
-        found.judged["all_background"].append(scorer.overlap(case, np.zeros_like(reference), reference))
+    tuned = [how.tuned[region] for region in regions] if how.tuned is not None else None
+    for loaded, prediction in predicted:
+        found.judged["model"].append(scorer.whole(prediction, loaded, how.threshold))
+        if tuned is not None:
+            found.judged["tuned"].append(scorer.whole(prediction, loaded, tuned))
+        mean_mask = how.mean_mask(loaded.case, loaded.image.shape)
+        for name, mask in (("mean_mask", mean_mask), ("all_background", np.zeros_like(loaded.masks))):
+            found.judged[name].append(scorer.overlap(certain(mask, prediction), loaded))
         for k in range(len(regions)):
-            found.reliability[k] += calibration.bins(probabilities[k], reference[k])
-        pictures.add(image, reference, prediction)
+            found.reliability[k] += calibration.bins(prediction.probabilities[k], loaded.masks[k])
+        mask = prediction.mask(how.threshold)
+        pictures.add(loaded.image, loaded.masks, mask)
         if how.flattery is not None:
-            how.flattery.add(prediction, reference, probabilities)
+            how.flattery.add(mask, loaded.masks, prediction.probabilities)
     return found
 
 
@@ -146,11 +148,6 @@ def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
         "by_domain": _by(model, regions, lambda case: case.domain, how.weight),
         "legacy": how.flattery.summary() if how.flattery is not None else None,
     }
-
-
-def _above(probabilities: NDArray[np.float32], thresholds: Thresholds, regions: Sequence[str]) -> Mask:
-    limits = np.array([thresholds[region] for region in regions], np.float32)
-    return np.asarray(probabilities > limits[:, None, None])
 
 
 def _calibration(found: calibration.Reliability) -> dict[str, Any]:
@@ -188,10 +185,12 @@ def _draw(
     return list(shown.values()), pictures[1]
 
 
-def make_overlays(predicted: Predicted, regions: Sequence[str], threshold: float) -> Iterator[Overlay]:
-    """What was predicted, as it is shown."""
-    for case, image, reference, probabilities in predicted:
-        prediction = probabilities > threshold
-        values = overlap.dice(count(prediction, reference))
+def make_overlays(
+    predicted: Iterable[tuple[LoadedCase, Prediction]], regions: Sequence[str], threshold: float
+) -> Iterator[Overlay]:
+    """Yields what was predicted as it is shown."""
+    for loaded, prediction in predicted:
+        mask, case = prediction.mask(threshold), loaded.case
+        values = overlap.dice(count(mask, loaded.masks))
         dice = {region: float(value) for region, value in zip(regions, values, strict=True)}
-        yield Overlay(case.id, case.label, image, reference, prediction, dice)
+        yield Overlay(case.id, case.label, loaded.image, loaded.masks, mask, dice)

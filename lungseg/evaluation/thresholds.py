@@ -2,24 +2,22 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.core.arrays import Gray, Mask
 from lungseg.core.atomic_io import write_json
 from lungseg.core.errors import UserError
 from lungseg.core.locks import locked
 from lungseg.core.security.safe_json import described, is_kind, read_object
-from lungseg.data.case import Case
+from lungseg.inference.whole_image import Predicted
 from lungseg.metrics import thresholds
 
 log = logging.getLogger("lungseg")
 
-Predicted = Iterator[tuple[Case, Gray, Mask, NDArray[np.float32]]]
 Thresholds = dict[str, float]
 
 REMEDY = "remove it, and it is made again"
@@ -28,9 +26,9 @@ REMEDY = "remove it, and it is made again"
 def choose(predicted: Predicted, regions: Sequence[str]) -> Thresholds:
     """Region -> the threshold of 0.01 to 0.99 with the best mean Dice over the cases that have it."""
     histograms: list[list[NDArray[np.int64]]] = [[] for _ in regions]
-    for _, _, reference, probabilities in predicted:
+    for loaded, prediction in predicted:
         for k in range(len(regions)):
-            histograms[k].append(thresholds.histogram(probabilities[k], reference[k]))
+            histograms[k].append(thresholds.histogram(prediction.probabilities[k], loaded.masks[k]))
     return {region: thresholds.choose(np.stack(found)) for region, found in zip(regions, histograms, strict=True)}
 
 

@@ -59,7 +59,7 @@ def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: b
     log.info("looking for the lungs of %s with %s", plural(len(cases), "case"), cropper.path)
     found = predict(module, cases, [], build_preprocessing(cfg.data), device=device(trainer), show=show)
     lung = list(cfg.task.regions).index("lung")
-    boxes = {case.id: around(probabilities[lung] > 0.5) for case, _, _, probabilities in found}
+    boxes = {prediction.case_id: around(prediction.mask(0.5)[lung]) for _, prediction in found}
     write_atomically(kept, json.dumps({id: astuple(box) for id, box in boxes.items()}))
     return boxes
 

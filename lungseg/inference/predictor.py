@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 
 from lungseg.core.arrays import Gray
 from lungseg.core.device import device
+from lungseg.core.prediction import mean
 from lungseg.core.run_directory import Run
 from lungseg.data.case import Case
 from lungseg.data.preprocessing import Preprocessing
@@ -22,7 +22,7 @@ Change = Callable[[Case, Gray], Gray]
 
 @dataclass(frozen=True)
 class Predictor:
-    """Called with cases, it yields each with image, reference and probabilities; see ``whole_image.predict``.
+    """Called with cases, it yields each as it was loaded with what is predicted of it; see ``whole_image.predict``.
 
     ``change`` is done to an image before the net sees it.
     """
@@ -59,9 +59,8 @@ class Ensemble:
     members: Sequence[Predictor]
 
     def __call__(self, cases: Sequence[Case]) -> Predicted:
-        for found in zip(*(member(cases) for member in self.members), strict=True):
-            case, image, reference, _ = found[0]
-            yield case, image, reference, np.mean([one[3] for one in found], axis=0, dtype=np.float32)
+        for predicted in zip(*(member(cases) for member in self.members), strict=True):
+            yield predicted[0][0], mean([prediction for _, prediction in predicted])
 
     def but(self, *, tta: str | None = None, change: Change | None = None) -> "Ensemble":
         return Ensemble([member.but(tta=tta, change=change) for member in self.members])

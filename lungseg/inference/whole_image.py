@@ -1,27 +1,40 @@
 """Whole cases through a trained net: probabilities at each image's own size."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from lungseg.core.arrays import Gray, Mask, Probabilities
+from lungseg.core.arrays import Gray, Probabilities
 from lungseg.core.errors import UserError
+from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_case
+from lungseg.data.io.spacing import spacing
+from lungseg.data.loaded_case import LoadedCase
 from lungseg.data.loader import Loader
 from lungseg.data.preprocessing import Preprocessing
 
-Predicted = Iterator[tuple[Case, Gray, Mask, Probabilities]]
-Item = tuple[int, Tensor, Gray, Mask]
+Predicted = Iterator[tuple[LoadedCase, Prediction]]
+
+
+@dataclass(frozen=True)
+class Item:
+    """Holds a case, the net's input [1, S, S] of it, and the size of a pixel where it is known."""
+
+    loaded: LoadedCase
+    input: Tensor
+    spacing: tuple[float, ...] | None
+
 
 TTA = ("none", "flip")
 
 
 class WholeCases(Dataset[Item]):
-    """Index, the net's input [1, S, S], and the published image [H, W] and masks [K, H, W]."""
+    """Loads cases as they were published, and what the net is given of them."""
 
     def __init__(
         self,
@@ -39,7 +52,8 @@ class WholeCases(Dataset[Item]):
         case = self.cases[index]
         image, masks = read_case(case, self.regions)
         given = image if self.change is None else self.change(case, image)
-        return index, self.how.tensor(self.how.image(case.id, given)), image, masks
+        loaded = LoadedCase(case, image, masks)
+        return Item(loaded, self.how.tensor(self.how.image(case.id, given)), spacing(case))
 
 
 def predict(
@@ -55,7 +69,7 @@ def predict(
     change: Callable[[Case, Gray], Gray] | None = None,
     show: bool = True,
 ) -> Predicted:
-    """Each case in order with image [H, W], reference [K, H, W] and probabilities [K, H, W] at that size.
+    """Yields each case in order, and what the net predicts of it at its own size.
 
     ``change`` is done to what the net sees; the image that is yielded is the published one.
     """
@@ -65,9 +79,10 @@ def predict(
     module = module.to(device).eval()
     with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
         for items in loader:
-            inputs = torch.stack([item[1] for item in items]).to(device)
-            for (index, _, image, masks), small in zip(items, _probabilities(module, inputs, tta), strict=True):
-                yield cases[index], image, masks, how.back(small, cases[index].id, image.shape)
+            inputs = torch.stack([item.input for item in items]).to(device)
+            for item, small in zip(items, _probabilities(module, inputs, tta), strict=True):
+                loaded, id = item.loaded, item.loaded.case.id
+                yield loaded, Prediction(id, how.back(small, id, loaded.image.shape), spacing=item.spacing)
             progress.update(len(items))
 
 

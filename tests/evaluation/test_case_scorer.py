@@ -9,7 +9,7 @@ from lungseg.data.case import Case
 from lungseg.evaluation.case_scorer import Scorer, severities, surfaces
 from lungseg.evaluation.case_table import count
 from lungseg.evaluation.columns import NO_LUNGS, NO_REFERENCE, columns
-from tests.helpers import write_png
+from tests.helpers import predicted, write_png
 
 
 class _Picture:
@@ -33,8 +33,14 @@ def square(top, left, side, shape=(40, 60)):
     return mask
 
 
-def one(scorer, subject, prediction, reference):
-    return scorer.whole(subject, prediction[None], reference[None], prediction[None].astype(np.float32)).further[0]
+def score(scorer, subject, probabilities, reference, spacing=None):
+    """[K, H, W] twice, at a threshold of one half."""
+    loaded, prediction = predicted(subject, None, reference, probabilities.astype(np.float32), spacing)
+    return scorer.whole(prediction, loaded, 0.5)
+
+
+def one(scorer, subject, prediction, reference, spacing=None):
+    return score(scorer, subject, prediction[None], reference[None], spacing).further[0]
 
 
 def edge(mask):
@@ -44,16 +50,16 @@ def edge(mask):
 def test_distances_are_in_millimetres_by_the_pixels_of_that_very_case():
     prediction, reference = square(5, 8, 12), square(9, 20, 15)
     sizes = {"a": (0.5, 0.25), "b": (2.0, 2.0)}
-    scorer = Scorer(["lung"], "mm", sizes, (1.0, 3.0))
+    scorer = Scorer(["lung"], "mm", (1.0, 3.0))
     for id, size in sizes.items():
-        values = one(scorer, case(id), prediction, reference)
+        values = one(scorer, case(id), prediction, reference, size)
         there = ndimage.distance_transform_edt(~edge(reference), sampling=size)[edge(prediction)]
         back = ndimage.distance_transform_edt(~edge(prediction), sampling=size)[edge(reference)]
         assert values["hd95"] == pytest.approx(max(np.percentile(there, 95), np.percentile(back, 95)))
         assert values["assd"] == pytest.approx(np.concatenate([there, back]).mean())
         assert values["nsd_3"] == pytest.approx((np.concatenate([there, back]) <= 3).mean())
         assert set(values) >= {"nsd_1", "nsd_3"}
-    assert one(Scorer(["lung"]), case("a"), prediction, reference)["hd95"] == pytest.approx(values["hd95"] / 2)
+    assert one(Scorer(["lung"]), case("b"), prediction, reference, size)["hd95"] == pytest.approx(values["hd95"] / 2)
 
 
 def test_a_case_that_was_missed_counts_with_the_worst_distance_and_none_is_made_up_where_nothing_is():
@@ -78,7 +84,7 @@ def test_severity_is_a_share_of_the_lungs_that_were_predicted_or_else_annotated(
     lung, infection = square(0, 0, 20), square(0, 0, 10)
     half = square(0, 0, 20) & (np.arange(60) < 10)
     masks = np.stack([lung, infection]), np.stack([half, infection])
-    both = Scorer(["lung", "infection"]).whole(case(), masks[1], masks[0], masks[1].astype(np.float32)).further[1]
+    both = score(Scorer(["lung", "infection"]), case(), masks[1], masks[0]).further[1]
     assert both["severity_reference"] == 0.25
     assert both["severity_predicted"] == 0.5
     alone = one(Scorer(["infection"]), case(lung=lung), infection, infection)
@@ -102,7 +108,7 @@ def test_counts_and_brier_are_what_scikit_learn_says():
     generator = np.random.default_rng(0)
     likely = generator.random((1, 40, 60), np.float32)
     reference = generator.random((1, 40, 60)) < likely
-    found = Scorer(["lung"]).whole(case(), likely > 0.5, reference, likely)
+    found = score(Scorer(["lung"]), case(), likely, reference)
     assert found.further[0]["brier"] == pytest.approx(brier_score_loss(reference.ravel(), likely.ravel()))
     assert np.array_equal(found.counts, count(likely > 0.5, reference))
 
@@ -120,7 +126,7 @@ def test_every_column_that_is_written_is_declared_and_empty_only_when_it_says_so
         write_png(picture, np.zeros((24, 24), np.uint8))
         written_case = Case(id=there, image=picture, patient="p", label="COVID-19")
         for found in (np.zeros((2, 24, 24), np.float32), rng.random((2, 24, 24), np.float32)):
-            row = scorer.whole(written_case, found > 0.5, reference, found).row(["lung", "infection"])
+            row = score(scorer, written_case, found, reference).row(["lung", "infection"])
             for region in ("lung", "infection"):
                 written = {one.header(region) for one in declared if not one.derived}
                 own = {name for name in row if name.startswith(f"{region}_")}

@@ -85,7 +85,7 @@ def test_the_threshold_is_the_best_on_validation_and_no_test_case_is_looked_at_f
     def watched(predicted, regions):
         def pass_on():
             for one in predicted:
-                seen.append(one[0].id)
+                seen.append(one[0].case.id)
                 yield one
 
         return original(pass_on(), regions)
@@ -98,18 +98,18 @@ def test_the_threshold_is_the_best_on_validation_and_no_test_case_is_looked_at_f
     assert run.thresholds_file.read_text() == (tmp_path / "before.json").read_text()  # as training's own test chose it
     chosen = summary["thresholds_from_validation"]["lung"]
     val = cases_of(run, "val")
-    found = list(predictor(run, val)(val))
+    found = [(loaded.masks, prediction.probabilities) for loaded, prediction in predictor(run, val)(val)]
 
     def mean_dice(threshold):
-        return np.mean([f1_score(truth.ravel(), likely.ravel() > threshold) for _, _, truth, likely in found])
+        return np.mean([f1_score(truth.ravel(), likely.ravel() > threshold) for truth, likely in found])
 
     assert mean_dice(chosen) == pytest.approx(max(mean_dice(t / 100) for t in range(1, 100)))
     table = list(csv.DictReader((run.path / "evaluation" / "phantom-test" / "cases-tuned.csv").open()))
     assert sorted(row["id"] for row in table) == sorted(splits["test"])
     test = cases_of(run, "test")
     by_hand = {
-        case.id: f1_score(truth.ravel(), likely.ravel() > chosen)
-        for case, _, truth, likely in predictor(run, test)(test)
+        loaded.case.id: f1_score(loaded.masks.ravel(), prediction.probabilities.ravel() > chosen)
+        for loaded, prediction in predictor(run, test)(test)
     }
     assert {row["id"]: float(row["lung_dice"]) for row in table} == pytest.approx(by_hand, abs=1e-5)
     assert summary["results"]["tuned"]["lung"]["dice"] == pytest.approx(np.mean(list(by_hand.values())))
@@ -316,8 +316,8 @@ def test_infection_is_kept_within_the_lungs_that_another_run_finds(runs, tmp_pat
     test = cases_of(infection, "test")
     scores, alarms = [], []
     pairs = zip(predictor(infection, test)(test), predictor(lungs, test)(test), strict=True)
-    for (_, _, truth, likely), (_, _, _, inside) in pairs:
-        kept = (likely > 0.5) & (inside > 0.5)
+    for (loaded, prediction), (_, inside) in pairs:
+        truth, kept = loaded.masks, prediction.mask(0.5) & inside.mask(0.5)
         if truth.any():
             scores.append(f1_score(truth.ravel(), kept.ravel()))
         else:
@@ -348,7 +348,7 @@ def test_an_ensemble_is_the_mean_of_its_members_and_compared_with_each(runs, tmp
     found = judged(several(*(run.path for run in members)), f"out={tmp_path}")
     assert "ensemble of 2" in capsys.readouterr().out
     test = cases_of(members[0], "test")
-    likely = [np.stack([one[3] for one in predictor(run, test)(test)]) for run in members]
+    likely = [np.stack([one[1].probabilities for one in predictor(run, test)(test)]) for run in members]
     mean = (likely[0].astype(np.float64) + likely[1]) / 2
     by_hand = {case.id: (mean[n] > 0.5).sum() for n, case in enumerate(test)}
     assert {row["id"]: row["lung_predicted_area"] for row in found.rows} == by_hand
@@ -367,11 +367,12 @@ def test_an_ensemble_has_a_threshold_of_its_own_validation(runs, tmp_path):
     kept = members[0].thresholds_file.read_text()
     chosen = judged(several(*(run.path for run in members)), f"out={tmp_path}").summary["thresholds_from_validation"]
     val = cases_of(members[0], "val")
-    found = [list(predictor(run, val)(val)) for run in members]
+    truth = [loaded.masks for loaded, _ in predictor(members[0], val)(val)]
+    found = [[prediction.probabilities for _, prediction in predictor(run, val)(val)] for run in members]
 
     def mean_dice(threshold):
-        both = zip(*found, strict=True)
-        return np.mean([f1_score(a[2].ravel(), (a[3] + b[3]).ravel() / 2 > threshold) for a, b in both])
+        both = zip(truth, *found, strict=True)
+        return np.mean([f1_score(masks.ravel(), (a + b).ravel() / 2 > threshold) for masks, a, b in both])
 
     assert mean_dice(chosen["lung"]) == pytest.approx(max(mean_dice(t / 100) for t in range(1, 100)))
     assert members[0].thresholds_file.read_text() == kept

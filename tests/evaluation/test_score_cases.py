@@ -12,6 +12,7 @@ from lungseg.data.case import Case
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, judge
+from tests.helpers import predicted
 
 
 class _Square:
@@ -33,7 +34,7 @@ def predict(cases):
         probabilities = np.roll(reference, 1, axis=2) * np.float32(0.9)
         if case.label == "Normal" and case.id.endswith("1"):
             probabilities[0, :3, :3] = 0.6
-        yield case, case.image.read(), reference, probabilities
+        yield predicted(case, case.image.read(), reference, probabilities)
 
 
 def everywhere(case, shape):
@@ -86,8 +87,8 @@ def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
 def test_pooled_scores_are_those_of_all_pixels_laid_side_by_side(cases, tmp_path):
     model = judge(predict, cases, how(), tmp_path, ABOUT).summary["results"]["model"]["infection"]
     seen = list(predict(cases))
-    truth = np.concatenate([reference.ravel() for *_, reference, _ in seen])
-    found = np.concatenate([probabilities.ravel() > 0.5 for *_, probabilities in seen])
+    truth = np.concatenate([loaded.masks.ravel() for loaded, _ in seen])
+    found = np.concatenate([prediction.mask(0.5).ravel() for _, prediction in seen])
     assert model["pooled_dice"] == pytest.approx(f1_score(truth, found))
     assert model["pooled_iou"] == pytest.approx(jaccard_score(truth, found))
     assert model["pooled_precision"] == pytest.approx(precision_score(truth, found))
@@ -144,8 +145,8 @@ def test_a_case_that_cannot_be_read_leaves_nothing_half_written(cases, tmp_path)
 def test_calibration_knows_its_worst_bin(cases, tmp_path):
     found = judge(predict, cases, how(), tmp_path, ABOUT).summary["calibration"]["infection"]
     seen = list(predict(cases))
-    truth = np.concatenate([reference.ravel() for *_, reference, _ in seen])
-    likely = np.concatenate([probabilities.ravel() for *_, probabilities in seen])
+    truth = np.concatenate([loaded.masks.ravel() for loaded, _ in seen])
+    likely = np.concatenate([prediction.probabilities.ravel() for _, prediction in seen])
     gaps = {value: abs(value - truth[likely == value].mean()) for value in np.unique(likely)}
     assert found["maximum_error"] == pytest.approx(max(gaps.values()), abs=1e-6)
     expected = sum(gap * (likely == value).mean() for value, gap in gaps.items())

@@ -8,9 +8,10 @@ from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.thresholds import choose, kept
+from tests.helpers import predicted
 
 
-def predicted(number=6, seed=0):
+def predictions(number=6, seed=0):
     """Two regions of blurred truth, each off by a scale of its own; the first case has no infection."""
     generator = np.random.default_rng(seed)
     for n in range(number):
@@ -18,20 +19,21 @@ def predicted(number=6, seed=0):
         reference[1] &= n > 0
         likely = 0.7 * reference + 0.6 * generator.random((2, 12, 14))
         scaled = (likely / 1.3 * np.array([1.0, 0.4])[:, None, None]).astype(np.float32)
-        yield Case(id=f"c{n}", image=None, patient=f"p{n}", label="x"), np.zeros((12, 14), np.uint8), reference, scaled
+        case = Case(id=f"c{n}", image=None, patient=f"p{n}", label="x")
+        yield predicted(case, np.zeros((12, 14), np.uint8), reference, scaled)
 
 
 def mean_dice(k, threshold):
     scores = [
-        f1_score(reference[k].ravel(), likely[k].ravel() > threshold)
-        for _, _, reference, likely in predicted()
-        if reference[k].any()
+        f1_score(loaded.masks[k].ravel(), found.probabilities[k].ravel() > threshold)
+        for loaded, found in predictions()
+        if loaded.masks[k].any()
     ]
     return np.mean(scores)
 
 
 def test_no_other_threshold_has_a_better_mean_dice():
-    found = choose(predicted(), ["lung", "infection"])
+    found = choose(predictions(), ["lung", "infection"])
     for k, region in enumerate(("lung", "infection")):
         best = max(mean_dice(k, t / 100) for t in range(1, 100))
         assert mean_dice(k, found[region]) == pytest.approx(best)

@@ -30,8 +30,9 @@ def found(folder_data):
 def test_each_case_once_in_order_at_its_own_size(found):
     cases, run = found
     results = run(batch_size=5)
-    assert [case.id for case, *_ in results] == [case.id for case in cases]
-    for _, image, reference, probabilities in results:
+    assert [loaded.case.id for loaded, _ in results] == [case.id for case in cases]
+    for loaded, prediction in results:
+        image, reference, probabilities = loaded.image, loaded.masks, prediction.probabilities
         assert image.shape == (80, 96)
         assert reference.shape == probabilities.shape == (1, 80, 96)
         assert probabilities.dtype == np.float32
@@ -42,15 +43,15 @@ def test_each_case_once_in_order_at_its_own_size(found):
 def test_batches_and_workers_change_nothing(found, options):
     _, run = found
     for one, other in zip(run(batch_size=5), run(**options), strict=True):
-        assert np.array_equal(one[3], other[3])
+        assert np.array_equal(one[1].probabilities, other[1].probabilities)
 
 
 def test_flip_is_the_mean_of_both_views(found, folder_data):
     cases, run = found
-    plain, both = run()[0][3], run(tta="flip")[0][3]
+    plain, both = run()[0][1].probabilities, run(tta="flip")[0][1].probabilities
     how = Preprocessing(size=80)
-    (wide,) = predict(Bright(), cases[:1], ["lung"], how, device=torch.device("cpu"), show=False, tta="flip")
-    left, right = wide[3][0, :, :48].mean(), wide[3][0, :, 48:].mean()
+    ((_, wide),) = predict(Bright(), cases[:1], ["lung"], how, device=torch.device("cpu"), show=False, tta="flip")
+    left, right = wide.probabilities[0, :, :48].mean(), wide.probabilities[0, :, 48:].mean()
     assert plain[0, :, :48].mean() > plain[0, :, 48:].mean() + 0.1
     assert abs(left - right) < 0.1
     assert not np.array_equal(plain, both)

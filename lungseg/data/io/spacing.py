@@ -13,8 +13,6 @@ log = logging.getLogger("lungseg")
 
 Spacing = tuple[float, float]  # millimetres from row to row, from column to column
 
-PIXELS: Spacing = (1.0, 1.0)
-
 
 def spacing(case: Case) -> Spacing | None:
     """From a DICOM's or a NIfTI plane's header; None where it is silent, and for every other kind of file."""
@@ -35,12 +33,12 @@ def _said(path: Path) -> Spacing | None:
     return None
 
 
-def spacings(cases: Sequence[Case]) -> tuple[str, dict[str, Spacing]]:
-    """``mm`` and each case's by its id, or ``px`` and none: distances in two units are never averaged."""
-    found = {case.id: size for case in cases if (size := spacing(case)) is not None}
-    if len(found) == len(cases):
-        return "mm", found
-    if found:
-        log.info("%d of %s say how large a pixel is: distances are in pixels for all", len(found),
+def distance_unit(cases: Sequence[Case]) -> str:
+    """Returns ``mm`` where every case says how large its pixels are, else ``px``: two units are never averaged."""
+    known = sum(spacing(case) is not None for case in cases)
+    if known == len(cases):
+        return "mm"
+    if known:
+        log.info("%d of %s say how large a pixel is: distances are in pixels for all", known,
                  plural(len(cases), "image"))  # fmt: skip
-    return "px", {}
+    return "px"

@@ -9,7 +9,7 @@ from lungseg.evaluation.analyses.paired_change import (
     said,
 )
 from lungseg.evaluation.analyses.subject import Answer, Subject
-from lungseg.evaluation.score_cases import Predicted
+from lungseg.inference.whole_image import Predicted
 
 LUNG = 0.5  # probability from which another run's lungs are lungs
 
@@ -21,11 +21,14 @@ def gate(subject: Subject) -> Answer:
 
     def gated(cases: Sequence[Case]) -> Predicted:
         lungs = subject.gate(cases) if subject.gate is not None else None
-        for case, image, reference, found in subject.predict(cases):
-            inside = next(lungs)[3][0] > LUNG if lungs is not None else found[regions.index("lung")] > subject.threshold
-            kept = found.copy()
+        for loaded, prediction in subject.predict(cases):
+            if lungs is not None:
+                inside = next(lungs)[1].mask(LUNG)[0]
+            else:
+                inside = prediction.mask(subject.threshold)[regions.index("lung")]
+            kept = prediction.probabilities.copy()
             kept[k] *= inside
-            yield case, image, reference, kept
+            yield loaded, prediction.but(kept)
 
     (gain,) = corrected([subject.gains(subject.outcome(gated))[k]])  # the other regions are not asked of
     whose = "the gate's lungs" if subject.gate is not None else "its own lungs"

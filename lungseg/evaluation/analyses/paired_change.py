@@ -51,7 +51,7 @@ class PairedChange:
 
 
 def outcome(predict: Predict, cases: Sequence[Case], threshold: float) -> Outcome:
-    counts = np.stack([count(one > threshold, reference) for _, _, reference, one in predict(cases)])
+    counts = np.stack([count(found.mask(threshold), loaded.masks) for loaded, found in predict(cases)])
     return outcome_of(counts)
 
 

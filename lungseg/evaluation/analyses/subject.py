@@ -12,8 +12,8 @@ from lungseg.evaluation.analyses.paired_change import (
     gains,
     outcome,
 )
-from lungseg.evaluation.score_cases import Predicted
 from lungseg.inference.predictor import Ensemble, Predictor
+from lungseg.inference.whole_image import Predicted
 from lungseg.metrics.stats.patient_weights import Weight
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +133,9 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 def uncertainty(subject: Subject) -> Answer:
     collected = [Uncertainty(region) for region in subject.regions]
-    for case, _, reference, found in subject.predict(subject.cases):
+    for loaded, prediction in subject.predict(subject.cases):
         for k, one in enumerate(collected):
-            one.add(case, found[k], reference[k], subject.threshold)
+            one.add(loaded.case, prediction.probabilities[k], loaded.masks[k], subject.threshold)
     lines, numbers = [], {}
     for k, one in enumerate(collected):
         numbers[one.region] = summary = one.summary()
@@ -159,9 +159,10 @@ def _uncertainty_said(summary: dict[str, Any]) -> Iterator[str]:
 
 def _draw(subject: Subject, one: Uncertainty, k: int) -> Path:
     shown: list[tuple[Any, NDArray[Any]]] = []
-    for case, image, reference, found in subject.predict(one.least_sure(SHOWN)):
-        single = iter([(case, image, reference[k : k + 1], found[k : k + 1])])
-        shown += [(overlay, found[k]) for overlay in make_overlays(single, [one.region], subject.threshold)]
+    for loaded, prediction in subject.predict(one.least_sure(SHOWN)):
+        probabilities = prediction.probabilities[k]
+        single = replace(loaded, masks=loaded.masks[k : k + 1]), prediction.but(probabilities[None])
+        shown += [(overlay, probabilities) for overlay in make_overlays([single], [one.region], subject.threshold)]
     path = subject.directory / f"uncertainty-{one.region}.png"
     with replaced(path, lasting=False) as partial:
         Image.fromarray(draw_uncertainty(shown, one.region)).save(partial)

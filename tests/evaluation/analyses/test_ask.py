@@ -16,6 +16,7 @@ from lungseg.evaluation.analyses.subject import Subject
 from lungseg.evaluation.case_table import count
 from lungseg.inference.predictor import Ensemble
 from lungseg.metrics.stats.multiple_testing import holm
+from tests.helpers import predicted
 
 SHAPE = (40, 60)
 
@@ -72,7 +73,8 @@ class Fake:
             if self.tta == "flip":
                 mirrored = np.asarray(self.look(given[:, ::-1], case), np.float32)[..., ::-1]
                 likely = (likely + mirrored) / 2
-            yield case, image, np.stack([case.masks[region].read() > 0 for region in self.regions]), likely
+            masks = np.stack([case.masks[region].read() > 0 for region in self.regions])
+            yield predicted(case, image, masks, likely)
 
     def but(self, *, tta=None, change=None):
         return replace(self, tta=tta or self.tta, change=change or self.change)
@@ -105,7 +107,7 @@ def sees_both(image, case):
 
 def asked(name, predict, cases, tmp_path, tta="none", gate=None):
     regions = predict.regions if isinstance(predict, Fake) else predict.members[0].regions
-    plain = outcome_of(np.stack([count(likely > 0.5, truth) for _, _, truth, likely in predict(cases)]))
+    plain = outcome_of(np.stack([count(found.mask(0.5), loaded.masks) for loaded, found in predict(cases)]))
     subject = Subject(predict, cases, regions, 0.5, tta, plain, gate, tmp_path)
     found = list(answers([name] if name else [], subject))
     json.dumps([answer.numbers for answer in found])
@@ -183,9 +185,9 @@ def test_an_ensemble_is_compared_with_each_of_its_members(cases, tmp_path):
 
 
 def dices(predict, cases):
-    for _, _, truth, likely in predict(cases):
+    for loaded, prediction in predict(cases):
+        truth, found = loaded.masks, prediction.mask(0.5)
         if truth.any():
-            found = likely > 0.5
             yield {"dice": 2 * (truth & found).sum() / (truth.sum() + found.sum())}
 
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from lungseg.data.case import Case
 from lungseg.evaluation.analyses.paired_change import could_be_sure, gains, is_sure, outcome, outcome_of, said
 from lungseg.metrics.stats.paired import Paired, compare
+from tests.helpers import predicted
 
 
 def counts(found, missed, invented):
@@ -105,7 +107,8 @@ def test_an_outcome_is_by_case_and_region():
     reference = np.zeros((2, 6, 6), bool)
     reference[0, :3] = True
     likely = np.stack([np.full((6, 6), 0.4), np.full((6, 6), 0.1)]).astype(np.float32)
-    found = outcome(lambda cases: iter([(None, None, reference, likely)]), [None], 0.3)
+    case = Case(id="a", image=None, patient="p", label="x")
+    found = outcome(lambda cases: [predicted(case, None, reference, likely)], [case], 0.3)
     assert found.dice[0, 0] == pytest.approx(2 / 3)
     assert np.isnan(found.dice[0, 1])
     assert found.alarm[0, 1] == 0

@@ -1,0 +1,18 @@
+"""A case with its pixels as they were published."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lungseg.core.arrays import Mask
+from lungseg.data.case import Case
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCase:
+    """Holds a case, its image [H, W] or volume [Z, Y, X], and the masks of a task's regions, [K, ...] of that size."""
+
+    case: Case
+    image: NDArray[Any]
+    masks: Mask
