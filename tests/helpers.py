@@ -85,6 +85,13 @@ def write_png(path, pixels):
     Image.fromarray(pixels).save(path)
 
 
+def regions(*names):
+    """The regions of a task as conf/task says what they are."""
+    from lungseg.tasks.regions import Regions
+
+    return Regions(names, {"infection": "lung"} if "infection" in names else {})
+
+
 def predicted(case, image, masks, probabilities, spacing=None):
     """A loaded case and what is predicted of it, as predictors yield them."""
     from lungseg.core.prediction import Prediction

@@ -14,7 +14,8 @@ from lungseg.core.metrics_csv import read_metrics
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.read_case_table import CaseTable, read_cases
 
-SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack")
+SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack",
+            "task.lesions")  # fmt: skip
 CURVES = ("val/dice", "val/loss", "train/loss_epoch")
 
 

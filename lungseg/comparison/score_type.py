@@ -32,18 +32,14 @@ class ScoreType:
         return self.metric == "false_alarm"
 
 
-PREFERRED = ("infection", "lung")  # the region that a page opens on, where there are several
-
-
 def kinds(group: Group) -> list[ScoreType]:
-    """All that every run has and any case defines for all runs, the hardest region first, Dice before all else.
+    """All that every run has and any case defines for all runs, the inmost region first, Dice before all else.
 
     Where no case has the region, its false alarms are before all else.
     """
-    regions = sorted(group.table.regions, key=lambda region: (*PREFERRED, region).index(region))
     scores = [column for column in columns(group.table.summary) if column.higher is not None]
     found = []
-    for region in regions:
+    for region in reversed(group.table.regions):
         there = [one for one in scores if one.key(region) in group.scores]
         known = [_kind(region, one) for one in there if _defined(group.scores[one.key(region)])]
         first = "dice" if any(kind.metric == "dice" for kind in known) else "false_alarm"

@@ -18,6 +18,7 @@ from lungseg.evaluation.case_table import Judged, count
 from lungseg.evaluation.columns import SIZES, nsd_name
 from lungseg.metrics.lesions import detection_f1, lesions, severity
 from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
+from lungseg.tasks.regions import Regions
 
 log = logging.getLogger("lungseg")
 
@@ -28,10 +29,10 @@ Values = dict[str, float]
 class Scorer:
     """Scores cases; distances are in ``unit``: mm where every prediction says how large its pixels are, else px."""
 
-    regions: Sequence[str]
+    regions: Regions
     unit: str = "px"
     tolerances: Sequence[float] = (1.0, 2.0, 4.0)
-    _unread: set[str] = field(default_factory=set)  # cases whose lung mask, which no task needs here, is not readable
+    _unread: set[str] = field(default_factory=set)  # cases whose organ mask, which no task needs here, is not readable
 
     def overlap(self, prediction: Prediction, loaded: LoadedCase, threshold: float = 0.5) -> Judged:
         """Counts the pixels alone."""
@@ -43,32 +44,32 @@ class Scorer:
         known = prediction.spacing is not None and self.unit != "px"
         spacing = tuple(prediction.spacing or ()) if known else (1.0,) * len(prediction.shape)
         further: list[Values] = []
-        for k, region in enumerate(self.regions):
+        for k, region in enumerate(self.regions.names):
             values = surfaces(found[k], reference[k], spacing, self.tolerances)
             values["brier"] = brier(prediction.probabilities[k], reference[k])
-            if region == "infection":
+            if region in self.regions.lesions:
                 values |= lesion_values(found[k], reference[k])
-                values |= self._severity(loaded.case, found, reference)
+                values |= self._severity(loaded.case, k, found, reference)
             further.append(values)
         return Judged(loaded.case, count(found, reference), further)
 
-    def _severity(self, case: Case, prediction: Mask, reference: Mask) -> Values:
-        """Within the lungs that were predicted, where the net predicts them, else within the annotated ones."""
-        k = list(self.regions).index("infection")
-        if "lung" in self.regions:
-            lung = list(self.regions).index("lung")
-            return severities(prediction[k], reference[k], reference[lung], prediction[lung])
-        lungs = self._lungs(case, reference.shape[1:])
-        if lungs is None:
+    def _severity(self, case: Case, k: int, prediction: Mask, reference: Mask) -> Values:
+        """Measures within the organ that was predicted, where the net predicts it, else within the annotated one."""
+        organ = self.regions.lesions[self.regions.names[k]]
+        place = self.regions.index(organ)
+        if place is not None:
+            return severities(prediction[k], reference[k], reference[place], prediction[place])
+        annotated = self._organ(case, organ, reference.shape[1:])
+        if annotated is None:
             return dict.fromkeys(("severity_reference", "severity_predicted"), math.nan)
-        return severities(prediction[k], reference[k], lungs, lungs)
+        return severities(prediction[k], reference[k], annotated, annotated)
 
-    def _lungs(self, case: Case, shape: tuple[int, ...]) -> Mask | None:
-        """The annotated ones; a mask that the task itself does not need stops nothing."""
-        if "lung" not in case.masks:
+    def _organ(self, case: Case, organ: str, shape: tuple[int, ...]) -> Mask | None:
+        """Reads the annotated one; a mask that the task itself does not need stops nothing."""
+        if organ not in case.masks:
             return None
         try:
-            return read_mask(case.masks["lung"], case.image, shape)
+            return read_mask(case.masks[organ], case.image, shape)
         except UserError as error:
             if not self._unread:
                 log.info("the infected share of the lungs is not measured where their mask is not readable: %s", error)

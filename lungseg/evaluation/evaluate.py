@@ -35,6 +35,7 @@ from lungseg.evaluation.score_cases import How, Judgement, judge
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
 from lungseg.tasks.build import plain
+from lungseg.tasks.regions import regions_of
 from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training.loggers import build
 
@@ -145,7 +146,7 @@ def _how(
         return predict.how.back(mask, case.id, (shape[0], shape[1])) >= 0.5
 
     return How(
-        Scorer(predict.regions, unit, tolerances(given.tolerances)),
+        Scorer(regions_of(cfg.task), unit, tolerances(given.tolerances)),
         baseline,
         given.threshold,
         tuned,

@@ -68,7 +68,7 @@ class Found:
 
 def judge(predict: Predict, cases: Sequence[Case], how: How, directory: Path, about: dict[str, Any]) -> Judgement:
     """Score each case once at its own size; ``about`` (data, split, checkpoint, ...) goes into the summary."""
-    regions = list(how.scorer.regions)
+    regions = list(how.scorer.regions.names)
     with _folder(directory), replaced(directory / "pictures.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
         found = _look(predict(cases), how, PictureWriter(archive, regions))
     summary = {**about, **_summary(cases, how, found)}
@@ -110,7 +110,7 @@ def _write(directory: Path, rows: Sequence[Mapping[str, Any]], tuned: Sequence[M
 
 def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> Found:
     """Once through the cases."""
-    scorer, regions = how.scorer, how.scorer.regions
+    scorer, regions = how.scorer, how.scorer.regions.names
     nothing = calibration.bins(np.zeros(0), np.zeros(0, np.bool_))
     found = Found({"model": [], "tuned": [], "mean_mask": [], "all_background": []}, [nothing] * len(regions))
     tuned = [how.tuned[region] for region in regions] if how.tuned is not None else None
@@ -131,7 +131,7 @@ def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> Found:
 
 
 def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
-    regions = list(how.scorer.regions)
+    regions = list(how.scorer.regions.names)
     model = found.judged["model"]
     return {
         "threshold": how.threshold,

@@ -27,6 +27,7 @@ from lungseg.data.preprocessing import Box
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.whole_image import predict
 from lungseg.tasks.build import build_preprocessing
+from lungseg.tasks.regions import regions_of
 
 log = logging.getLogger("lungseg")
 
@@ -40,7 +41,7 @@ def open_cropper(path: str) -> Run:
     cfg = run.config()
     if run.manifest_file.exists() or run.path.name != CROP:  # the copy within a run is in that run's manifest
         require_as_written(run.path)
-    if "lung" not in cfg.task.regions:
+    if not regions_of(cfg.task).organs:
         raise UserError(f"data.crop={path}: a run of task={cfg.task.name}; expected one of task=lung")
     if cfg.data.get("crop"):
         raise UserError(f"data.crop={path}: a run that was cropped itself; expected one on whole images")
@@ -58,7 +59,8 @@ def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: b
     module, _ = rebuild(cropper, cfg)
     log.info("looking for the lungs of %s with %s", plural(len(cases), "case"), cropper.path)
     found = predict(module, cases, [], build_preprocessing(cfg.data), device=device(trainer), show=show)
-    lung = list(cfg.task.regions).index("lung")
+    regions = regions_of(cfg.task)
+    lung = regions.names.index(regions.organs[0])
     boxes = {prediction.case_id: around(prediction.mask(0.5)[lung]) for _, prediction in found}
     write_atomically(kept, json.dumps({id: astuple(box) for id, box in boxes.items()}))
     return boxes

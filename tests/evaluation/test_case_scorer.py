@@ -9,7 +9,7 @@ from lungseg.data.case import Case
 from lungseg.evaluation.case_scorer import Scorer, severities, surfaces
 from lungseg.evaluation.case_table import count
 from lungseg.evaluation.columns import NO_LUNGS, NO_REFERENCE, columns
-from tests.helpers import predicted, write_png
+from tests.helpers import predicted, regions, write_png
 
 
 class _Picture:
@@ -50,7 +50,7 @@ def edge(mask):
 def test_distances_are_in_millimetres_by_the_pixels_of_that_very_case():
     prediction, reference = square(5, 8, 12), square(9, 20, 15)
     sizes = {"a": (0.5, 0.25), "b": (2.0, 2.0)}
-    scorer = Scorer(["lung"], "mm", (1.0, 3.0))
+    scorer = Scorer(regions("lung"), "mm", (1.0, 3.0))
     for id, size in sizes.items():
         values = one(scorer, case(id), prediction, reference, size)
         there = ndimage.distance_transform_edt(~edge(reference), sampling=size)[edge(prediction)]
@@ -59,7 +59,9 @@ def test_distances_are_in_millimetres_by_the_pixels_of_that_very_case():
         assert values["assd"] == pytest.approx(np.concatenate([there, back]).mean())
         assert values["nsd_3"] == pytest.approx((np.concatenate([there, back]) <= 3).mean())
         assert set(values) >= {"nsd_1", "nsd_3"}
-    assert one(Scorer(["lung"]), case("b"), prediction, reference, size)["hd95"] == pytest.approx(values["hd95"] / 2)
+    assert one(Scorer(regions("lung")), case("b"), prediction, reference, size)["hd95"] == pytest.approx(
+        values["hd95"] / 2
+    )
 
 
 def test_a_case_that_was_missed_counts_with_the_worst_distance_and_none_is_made_up_where_nothing_is():
@@ -72,24 +74,24 @@ def test_a_case_that_was_missed_counts_with_the_worst_distance_and_none_is_made_
 def test_lesions_are_counted_one_by_one_and_by_their_size():
     reference = square(0, 0, 1) | square(10, 10, 4) | square(20, 40, 10)  # of 2400 pixels: 0.04%, 0.7%, 4%
     prediction = square(10, 10, 4) | square(30, 2, 5)
-    values = one(Scorer(["infection"]), case(), prediction, reference)
+    values = one(Scorer(regions("infection")), case(), prediction, reference)
     assert (values["lesions"], values["lesions_predicted"], values["lesions_found"]) == (3, 2, 1)
     assert values["lesion_f1"] == pytest.approx(2 * 1 / 5)
     assert [values[f"lesions_{size}"] for size in ("small", "medium", "large")] == [1, 1, 1]
     assert [values[f"lesions_found_{size}"] for size in ("small", "medium", "large")] == [0, 1, 0]
-    assert "lesions" not in one(Scorer(["lung"]), case(), prediction, reference)
+    assert "lesions" not in one(Scorer(regions("lung")), case(), prediction, reference)
 
 
 def test_severity_is_a_share_of_the_lungs_that_were_predicted_or_else_annotated():
     lung, infection = square(0, 0, 20), square(0, 0, 10)
     half = square(0, 0, 20) & (np.arange(60) < 10)
     masks = np.stack([lung, infection]), np.stack([half, infection])
-    both = score(Scorer(["lung", "infection"]), case(), masks[1], masks[0]).further[1]
+    both = score(Scorer(regions("lung", "infection")), case(), masks[1], masks[0]).further[1]
     assert both["severity_reference"] == 0.25
     assert both["severity_predicted"] == 0.5
-    alone = one(Scorer(["infection"]), case(lung=lung), infection, infection)
+    alone = one(Scorer(regions("infection")), case(lung=lung), infection, infection)
     assert alone["severity_predicted"] == 0.25
-    assert math.isnan(one(Scorer(["infection"]), case(), infection, infection)["severity_reference"])
+    assert math.isnan(one(Scorer(regions("infection")), case(), infection, infection)["severity_reference"])
     nothing = np.zeros_like(lung)
     assert severities(infection, infection, lung, nothing) == {"severity_reference": 0.25, "severity_predicted": 0.0}
     assert math.isnan(severities(infection, infection, nothing, lung)["severity_reference"])
@@ -99,7 +101,7 @@ def test_a_damaged_lung_mask_stops_no_run_that_does_not_need_it(tmp_path):
     write_png(tmp_path / "lung.png", np.arange(2400, dtype=np.uint8).reshape(40, 60))  # no mask: many levels
     subject = Case(id="a", image=tmp_path / "a.png", masks={"lung": tmp_path / "lung.png"}, patient="p", label="x")
     infection = square(0, 0, 10)
-    values = one(Scorer(["infection"]), subject, infection, infection)
+    values = one(Scorer(regions("infection")), subject, infection, infection)
     assert values["lesion_f1"] == 1
     assert math.isnan(values["severity_predicted"])
 
@@ -108,14 +110,14 @@ def test_counts_and_brier_are_what_scikit_learn_says():
     generator = np.random.default_rng(0)
     likely = generator.random((1, 40, 60), np.float32)
     reference = generator.random((1, 40, 60)) < likely
-    found = score(Scorer(["lung"]), case(), likely, reference)
+    found = score(Scorer(regions("lung")), case(), likely, reference)
     assert found.further[0]["brier"] == pytest.approx(brier_score_loss(reference.ravel(), likely.ravel()))
     assert np.array_equal(found.counts, count(likely > 0.5, reference))
 
 
 def test_every_column_that_is_written_is_declared_and_empty_only_when_it_says_so(tmp_path):
     rng = np.random.default_rng(0)
-    scorer = Scorer(["lung", "infection"], tolerances=(1.0, 3.0))
+    scorer = Scorer(regions("lung", "infection"), tolerances=(1.0, 3.0))
     declared = columns({"unit": "px", "tolerances": [1.0, 3.0]})
     empty = set()
     for there in ("both", "lung alone", "none"):

@@ -12,7 +12,7 @@ from lungseg.data.case import Case
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, judge
-from tests.helpers import predicted
+from tests.helpers import predicted, regions
 
 
 class _Square:
@@ -57,7 +57,7 @@ ABOUT = {"data": "squares", "split": "test", "tta": "none"}
 
 
 def how(**options):
-    return How(Scorer(["infection"]), everywhere, **options)
+    return How(Scorer(regions("infection")), everywhere, **options)
 
 
 def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):

@@ -52,7 +52,11 @@ EVALUATE: Kinds = {
     "traceback": Flag(),
 }
 
-TASK: Kinds = {"name": Text("lung"), "regions": Several(Text("lung"), "[lung]", name="a list of regions")}
+TASK: Kinds = {
+    "name": Text("lung"),
+    "regions": Several(Text("lung"), "[lung]", name="a list of regions"),
+    "lesions": ByName(Text(), "{infection: lung}", "regions, each with the organ that it lies in"),
+}
 
 DATA: Kinds = {
     "name": Text("folder"),

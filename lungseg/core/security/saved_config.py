@@ -7,6 +7,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from lungseg.core.config.compose import CONF, TrainConfig
 from lungseg.core.errors import UserError
 from lungseg.core.migrations import with_moved_targets
@@ -72,12 +74,17 @@ def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
             raise UserError(f"{file}: has no {key}; {AGAIN}")
     values = {**values, "data": {**_shared_data_keys(), **values["data"]}}
     regions = values["task"]["regions"]
+    lesions = values["task"].setdefault("lesions", _lesions_among(regions))
     if not isinstance(regions, list) or not regions or not all(isinstance(name, str) for name in regions):
         raise UserError(f"{file}: task.regions is {shown(regions)}; expected a list of names; {AGAIN}")
     for key, name in (("data.name", values["data"]["name"]), ("task.name", values["task"]["name"])):
         _require_name(key, name, file)
+    if not isinstance(lesions, dict):
+        raise UserError(f"{file}: task.lesions is {shown(lesions)}; expected names of regions, each with one; {AGAIN}")
     for name in regions:
         _require_name("task.regions", name, file)
+    for name in [*lesions, *lesions.values()]:
+        _require_name("task.lesions", name, file)
     require_known_code(values, str(file))
     chosen = values.get("logger", {})
     loggers = {name: _kept(chosen[name], keys) for name, keys in LOGGERS.items() if name in chosen}
@@ -88,6 +95,12 @@ def _shared_data_keys() -> dict[str, Any]:
     """Returns what conf/train.yaml says of all data: a run from before a key was added did as its default does."""
     keys: dict[str, Any] = read_yaml(CONF / "train.yaml", "restore conf/")["data"]
     return keys
+
+
+def _lesions_among(regions: Any) -> dict[str, str]:
+    """Returns what conf/task says of the same regions: a run from before the key was added means that."""
+    known = OmegaConf.create(read_yaml(CONF / "task" / "lung_infection.yaml", "restore conf/")["task"]).lesions
+    return {lesion: organ for lesion, organ in known.items() if isinstance(regions, list) and lesion in regions}
 
 
 def _require_name(key: str, name: Any, file: Path) -> None:

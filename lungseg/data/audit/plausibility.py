@@ -12,6 +12,7 @@ from lungseg.data.case import Case, files, place
 from lungseg.data.io import raster
 from lungseg.data.sources.issues import Problem
 from lungseg.data.sources.mask_matching import ending
+from lungseg.data.sources.regions import INFECTION, LUNG
 
 OUTSIDE = 0.05  # share of an infection outside the lungs that is told
 DISEASED = "covid"  # what the names of classes begin with in which an empty infection mask is told
@@ -27,7 +28,7 @@ def implausible(case: Case, masks: Mapping[str, Mask], image: NDArray[Any]) -> l
         problems.append(Problem("blank image", path, f"every pixel is {image.max()}"))
     for region, mask in masks.items():
         problems += _inverted(case, region, mask)
-    lung, infection = masks.get("lung"), masks.get("infection")
+    lung, infection = masks.get(LUNG), masks.get(INFECTION)
     if lung is not None and not lung.any():
         problems.append(Problem("empty lung mask", path, "no pixel of the lungs is marked"))
     if lung is not None and lung.all():
@@ -52,7 +53,7 @@ def _infection(case: Case, infection: Mask, lung: Mask | None) -> list[Problem]:
 
 def _inverted(case: Case, region: str, mask: Mask) -> list[Problem]:
     """Lungs and what lies in them do not run along the border of an image; their surroundings do."""
-    if mask.ndim != 2 or (region == "lung" and mask.all()):
+    if mask.ndim != 2 or (region == LUNG and mask.all()):
         return []
     border = float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
     if border <= INVERTED:

@@ -32,6 +32,7 @@ from lungseg.evaluation.analyses.uncertainty import uncertainty
 from lungseg.evaluation.score_cases import Judgement
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
+from lungseg.tasks.regions import Regions, regions_of
 
 log = logging.getLogger("lungseg")
 
@@ -43,17 +44,18 @@ class Asked:
     """The questions that can be answered, and who says where the lungs are, if another run does."""
 
     names: list[str]
+    regions: Regions
     gate: Predictor | None
 
 
 def prepare(given: DictConfig, cfg: DictConfig, cases: Sequence[Case]) -> Asked:
     """Whatever cannot be answered is said now."""
-    path = given.get("gate")
-    names = chosen(given.get("ask"), list(cfg.task.regions), cases, bool(path))
+    path, regions = given.get("gate"), regions_of(cfg.task)
+    names = chosen(given.get("ask"), regions, cases, bool(path))
     if path and "gate" not in names:
-        why = "add ask=gate" if "infection" in cfg.task.regions else "this run predicts no infection: leave it out"
+        why = "add ask=gate" if regions.lesions else "this run predicts no infection: leave it out"
         raise UserError(f"gate={path}: is for the question whether gating infection helps; {why}")
-    return Asked(names, _lungs(path, cfg, cases) if path else None)
+    return Asked(names, regions, _lungs(path, cfg, cases) if path else None)
 
 
 def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
@@ -61,8 +63,9 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
     run = open_run(path, "gate")
     own = run.config()
     require_as_written(run.path)
-    if own.task.regions[0] != "lung":
-        raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task=lung")
+    hosts = regions_of(cfg.task).hosts
+    if own.task.regions[0] not in hosts:
+        raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task={hosts[0]}")
     if run.splits_file.is_file():
         seen = seen_images(run.splits_file)
         if number := len(among(cases, seen)):
@@ -82,7 +85,7 @@ def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], foun
     subject = Subject(
         predict,
         cases,
-        list(summary["regions"]),
+        asked.regions,
         summary["threshold"],
         summary["tta"],
         plain,
@@ -110,7 +113,7 @@ def _earlier(path: Path) -> dict[str, Any]:
         return {}
 
 
-def chosen(asked: Any, regions: Sequence[str], cases: Sequence[Case], gate: bool) -> list[str]:
+def chosen(asked: Any, regions: Regions, cases: Sequence[Case], gate: bool) -> list[str]:
     """The questions of ``ask=``; one that cannot be answered here is refused where it was named, else left out."""
     if asked is None:
         return []
@@ -130,16 +133,16 @@ def chosen(asked: Any, regions: Sequence[str], cases: Sequence[Case], gate: bool
     return [name for name in QUESTIONS if name not in cannot]
 
 
-def _unanswerable(regions: Sequence[str], cases: Sequence[Case], gate: bool) -> dict[str, str]:
+def _unanswerable(regions: Regions, cases: Sequence[Case], gate: bool) -> dict[str, str]:
     """Question -> what it lacks."""
     cannot = {}
-    bare = [case for case in cases if "lung" not in case.masks]
+    bare = [case for case in cases if regions.organ not in case.masks]
     if bare:
         some = f"{len(bare)} of the {plural(len(cases), 'case')} have none (first {bare[0].id})"
         cannot["frame"] = f"needs lung masks, and {some}; judge data that has them: data=..."
-    if "infection" not in regions:
+    if not regions.lesions:
         cannot["gate"] = "is about infection, which this run does not predict"
-    elif "lung" not in regions and not gate:
+    elif not gate and regions.index(regions.hosts[0]) is None:
         cannot["gate"] = "needs to know the lungs; add gate=<a run of task=lung>"
     return cannot
 

@@ -15,7 +15,7 @@ def ensemble_gain(subject: Subject, ensemble: Ensemble) -> Answer:
     """Warns of members that were trained once each: luck of training is not told from the ensemble's own gain."""
     each = [subject.gains(subject.plain, subject.outcome(member)) for member in ensemble.members]
     found = corrected([gain for member in each for gain in member])
-    lines, numbers, count = [], {}, len(subject.regions)
+    lines, numbers, count = [], {}, len(subject.regions.names)
     for place in range(len(each)):
         own = found[place * count : (place + 1) * count]
         lines += [f"over member {place + 1}: {said(gain)}" for gain in own]

@@ -16,16 +16,14 @@ LUNG = 0.5  # probability from which another run's lungs are lungs
 
 def gate(subject: Subject) -> Answer:
     """Infection outside of the predicted lungs is taken back."""
-    regions = list(subject.regions)
-    k = regions.index("infection")
+    regions = subject.regions
+    lesion, organ = next(iter(regions.lesions.items()))
+    k, own = regions.names.index(lesion), regions.index(organ)
 
     def gated(cases: Sequence[Case]) -> Predicted:
         lungs = subject.gate(cases) if subject.gate is not None else None
         for loaded, prediction in subject.predict(cases):
-            if lungs is not None:
-                inside = next(lungs)[1].mask(LUNG)[0]
-            else:
-                inside = prediction.mask(subject.threshold)[regions.index("lung")]
+            inside = next(lungs)[1].mask(LUNG)[0] if lungs is not None else prediction.mask(subject.threshold)[own]
             kept = prediction.probabilities.copy()
             kept[k] *= inside
             yield loaded, prediction.but(kept)

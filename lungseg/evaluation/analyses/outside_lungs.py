@@ -1,9 +1,10 @@
 """Asks whether a net looks at the lungs, or at the frame around them."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from lungseg.evaluation.analyses.masking import chest_alone, lungs_alone, lungs_gone
+from lungseg.evaluation.analyses.masking import chest_alone, organ_alone, organ_gone
 from lungseg.evaluation.analyses.paired_change import (
     PairedChange,
     could_be_sure,
@@ -15,12 +16,13 @@ from lungseg.evaluation.analyses.subject import Answer, Subject
 
 def frame(subject: Subject) -> Answer:
     """A net that looks at the lungs loses nothing when the rest is blank, and finds nothing when they are."""
-    outside = lungs_alone if "lung" not in subject.regions else chest_alone
-    alone = subject.gains(subject.outcome(subject.predict.but(change=outside)))
+    organ = subject.regions.organ
+    blank_outside = organ_alone if subject.regions.index(organ) is None else chest_alone
+    alone = subject.gains(subject.outcome(subject.predict.but(change=partial(blank_outside, organ=organ))))
     lines = [" ".join(filter(None, [f"outside of the lungs blank: {said(one)}", _frame_verdict(one)])) for one in alone]
-    gone, plain = subject.outcome(subject.predict.but(change=lungs_gone)), subject.plain
+    gone, plain = subject.outcome(subject.predict.but(change=partial(organ_gone, organ=organ))), subject.plain
     numbers: dict[str, Any] = {"outside_blank": [asdict(one) for one in alone], "lungs_blank": {}}
-    for k, region in enumerate(subject.regions):
+    for k, region in enumerate(subject.regions.names):
         before, after = ((one.area[:, k] > 0).mean() for one in (plain, gone))
         area = float(gone.area[:, k].sum() / max(plain.area[:, k].sum(), 1))
         numbers["lungs_blank"][region] = {"cases_before": float(before), "cases": float(after), "area": area}

@@ -15,6 +15,7 @@ from lungseg.evaluation.analyses.paired_change import (
 from lungseg.inference.predictor import Ensemble, Predictor
 from lungseg.inference.whole_image import Predicted
 from lungseg.metrics.stats.patient_weights import Weight
+from lungseg.tasks.regions import Regions
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Subject:
 
     predict: Predictor | Ensemble
     cases: Sequence[Case]
-    regions: Sequence[str]
+    regions: Regions
     threshold: float
     tta: str
     plain: Outcome
@@ -35,7 +36,9 @@ class Subject:
         return outcome(predict, self.cases, self.threshold)
 
     def gains(self, changed: Outcome, plain: Outcome | None = None) -> list[PairedChange]:
-        return gains(plain or self.plain, changed, self.regions, [case.patient for case in self.cases], self.weight)
+        return gains(
+            plain or self.plain, changed, self.regions.names, [case.patient for case in self.cases], self.weight
+        )
 
 
 @dataclass(frozen=True)

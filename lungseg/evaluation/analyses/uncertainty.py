@@ -132,7 +132,7 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def uncertainty(subject: Subject) -> Answer:
-    collected = [Uncertainty(region) for region in subject.regions]
+    collected = [Uncertainty(region) for region in subject.regions.names]
     for loaded, prediction in subject.predict(subject.cases):
         for k, one in enumerate(collected):
             one.add(loaded.case, prediction.probabilities[k], loaded.masks[k], subject.threshold)

@@ -16,7 +16,7 @@ from lungseg.evaluation.analyses.subject import Subject
 from lungseg.evaluation.case_table import count
 from lungseg.inference.predictor import Ensemble
 from lungseg.metrics.stats.multiple_testing import holm
-from tests.helpers import predicted
+from tests.helpers import predicted, regions
 
 SHAPE = (40, 60)
 
@@ -106,9 +106,9 @@ def sees_both(image, case):
 
 
 def asked(name, predict, cases, tmp_path, tta="none", gate=None):
-    regions = predict.regions if isinstance(predict, Fake) else predict.members[0].regions
+    names = predict.regions if isinstance(predict, Fake) else predict.members[0].regions
     plain = outcome_of(np.stack([count(found.mask(0.5), loaded.masks) for loaded, found in predict(cases)]))
-    subject = Subject(predict, cases, regions, 0.5, tta, plain, gate, tmp_path)
+    subject = Subject(predict, cases, regions(*names), 0.5, tta, plain, gate, tmp_path)
     found = list(answers([name] if name else [], subject))
     json.dumps([answer.numbers for answer in found])
     return found
@@ -223,26 +223,26 @@ def test_uncertainty_comes_with_a_picture_of_the_least_sure_cases(cases, tmp_pat
 )
 def test_a_question_that_cannot_be_answered_is_refused_by_name(cases, given, message):
     with pytest.raises(UserError, match=message) as caught:
-        chosen(given, ["infection"], cases, gate=False)
+        chosen(given, regions("infection"), cases, gate=False)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_frame_needs_lung_masks_and_says_where_they_lack(cases):
     bare = [replace(case, masks={"infection": case.masks["infection"]}) for case in cases[:3]]
     with pytest.raises(UserError, match=r"ask=frame: needs lung masks, and 3 of the 16 cases have none \(first c0\)"):
-        chosen(["tta", "frame"], ["infection"], [*bare, *cases[3:]], gate=True)
+        chosen(["tta", "frame"], regions("infection"), [*bare, *cases[3:]], gate=True)
 
 
 def test_all_leaves_out_what_cannot_be_answered_and_says_so(cases, monkeypatch):
     told = []
     monkeypatch.setattr(ask.log, "info", lambda text, *words: told.append(text % words))
-    assert chosen("all", ["infection"], cases, gate=True) == ["tta", "frame", "gate", "uncertainty"]
+    assert chosen("all", regions("infection"), cases, gate=True) == ["tta", "frame", "gate", "uncertainty"]
     assert told == []
-    assert chosen(["all"], ["lung"], cases, gate=False) == ["tta", "frame", "uncertainty"]
+    assert chosen(["all"], regions("lung"), cases, gate=False) == ["tta", "frame", "uncertainty"]
     assert told == ["ask=all leaves out gate: is about infection, which this run does not predict"]
 
 
 def test_a_question_is_answered_once_in_the_order_asked(cases):
-    assert chosen(["uncertainty", "tta", "uncertainty"], ["lung"], cases, gate=False) == ["uncertainty", "tta"]
-    assert chosen("tta", ["lung"], cases, gate=False) == ["tta"]
-    assert chosen(None, ["lung"], cases, gate=False) == []
+    assert chosen(["uncertainty", "tta", "uncertainty"], regions("lung"), cases, gate=False) == ["uncertainty", "tta"]
+    assert chosen("tta", regions("lung"), cases, gate=False) == ["tta"]
+    assert chosen(None, regions("lung"), cases, gate=False) == []

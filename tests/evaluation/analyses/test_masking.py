@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lungseg.data.case import Case
-from lungseg.evaluation.analyses.masking import MARGIN, chest_alone, lungs_alone, lungs_gone
+from lungseg.evaluation.analyses.masking import MARGIN, chest_alone, organ_alone, organ_gone
 
 
 class _Picture:
@@ -33,7 +33,7 @@ def film():
 
 def test_outside_of_the_lungs_and_a_margin_no_pixel_tells_anything(film):
     case, image, apart = film
-    changed = lungs_alone(case, image)
+    changed = organ_alone(case, image, "lung")
     reach = MARGIN * 200
     grey = round(image.mean())
     assert np.array_equal(changed[apart <= reach - 1], image[apart <= reach - 1])
@@ -43,7 +43,7 @@ def test_outside_of_the_lungs_and_a_margin_no_pixel_tells_anything(film):
 
 def test_without_the_lungs_it_is_the_other_way_round(film):
     case, image, _ = film
-    alone, gone = lungs_alone(case, image), lungs_gone(case, image)
+    alone, gone = organ_alone(case, image, "lung"), organ_gone(case, image, "lung")
     grey = round(image.mean())
     assert ((alone == image) | (gone == image)).all()
     assert ((alone == grey) | (gone == grey)).all()
@@ -52,7 +52,7 @@ def test_without_the_lungs_it_is_the_other_way_round(film):
 
 def test_a_net_that_predicts_lungs_is_not_given_their_outline(film):
     case, image, _ = film
-    changed = chest_alone(case, image)
+    changed = chest_alone(case, image, "lung")
     kept = changed == image
     rows, columns = np.nonzero(kept & (image != round(image.mean())))
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
@@ -67,6 +67,6 @@ def test_a_net_that_predicts_lungs_is_not_given_their_outline(film):
 def test_the_image_itself_is_left_as_it_was(film):
     case, image, _ = film
     before = image.copy()
-    for change in (lungs_alone, lungs_gone, chest_alone):
-        change(case, image)
+    for change in (organ_alone, organ_gone, chest_alone):
+        change(case, image, "lung")
     assert np.array_equal(image, before)
