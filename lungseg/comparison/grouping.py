@@ -143,8 +143,8 @@ def _require_same_images(first: JudgedRun, other: JudgedRun) -> None:
             )
     both = f"{first.run.path} and {other.run.path}"
     for region in first.table.regions:
-        here, there = (entry.table.numbers[f"{region}/reference_area"] for entry in (first, other))
-        if not np.array_equal(here, there):
+        here, there = (entry.table.of_role(region, "reference_size") for entry in (first, other))
+        if here is not None and there is not None and not np.array_equal(here, there):
             id = first.table.id[int(np.flatnonzero(here != there)[0])]
             raise UserError(f"{both}: the case {id!r} has another {region} mask in each; judge both on the same data")
     units = [entry.table.summary.get("unit", "px") for entry in (first, other)]

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.comparison.grouping import Group
-from lungseg.evaluation.columns import Column, columns
+from lungseg.evaluation.columns import columns
+from lungseg.tasks.columns import Column, Role
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class ScoreType:
     digits: int = 3
     board: bool = False
     in_summary: str = ""  # what a summary calls its mean over cases
+    role: Role = "none"
+    pictured: bool = False  # cases that do well or badly by it are worth a look
 
     @property
     def id(self) -> str:
@@ -29,11 +32,11 @@ class ScoreType:
     @property
     def share(self) -> bool:
         """Tells whether a case's score is 0 or 1."""
-        return self.metric == "false_alarm"
+        return self.role == "false_alarm"
 
 
 def kinds(group: Group) -> list[ScoreType]:
-    """All that every run has and any case defines for all runs, the inmost region first, Dice before all else.
+    """All that every run has and any case defines for all runs, the inmost region first, its headline before all else.
 
     Where no case has the region, its false alarms are before all else.
     """
@@ -42,8 +45,8 @@ def kinds(group: Group) -> list[ScoreType]:
     for region in reversed(group.table.regions):
         there = [one for one in scores if one.key(region) in group.scores]
         known = [_kind(region, one) for one in there if _defined(group.scores[one.key(region)])]
-        first = "dice" if any(kind.metric == "dice" for kind in known) else "false_alarm"
-        found += sorted(known, key=lambda kind: kind.metric != first)
+        first = "headline" if any(kind.role == "headline" for kind in known) else "false_alarm"
+        found += sorted(known, key=lambda kind: kind.role != first)
     return found
 
 
@@ -52,7 +55,15 @@ def _defined(scores: NDArray[np.float64]) -> bool:
 
 
 def _kind(region: str, column: Column) -> ScoreType:
-    higher = bool(column.higher)
     return ScoreType(
-        region, column.name, column.title, higher, column.unit, column.digits, column.board, column.in_summary
+        region=region,
+        metric=column.name,
+        name=column.title,
+        higher=bool(column.higher),
+        unit=column.unit,
+        digits=column.digits,
+        board=column.board,
+        in_summary=column.in_summary,
+        role=column.role,
+        pictured=column.pictured,
     )

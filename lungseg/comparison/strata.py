@@ -46,7 +46,9 @@ def subgroups(group: Group, kind: ScoreType, values: Floats, weight: Weight) -> 
         there = sorted({name for name, scored in zip(names, known.tolist(), strict=True) if scored and name})
         for name in there if len(there) > 1 else []:
             yield whole.only(by, name, np.array([one == name for one in names]) & known)
-    share = table.numbers[f"{kind.region}/reference_share"]
+    share = table.of_role(kind.region, "size_share")
+    if share is None:
+        return
     with_region = known & (share > 0)
     if with_region.sum() >= 2 * len(SIZES) * 3:
         limits = np.quantile(share[with_region], [1 / 3, 2 / 3])

@@ -15,10 +15,10 @@ from lungseg.data.case import Case
 from lungseg.data.io.image import read_mask
 from lungseg.data.loaded_case import LoadedCase
 from lungseg.evaluation.case_table import Judged, count
-from lungseg.evaluation.columns import SIZES, nsd_name
 from lungseg.metrics.lesions import detection_f1, lesions, severity
 from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
 from lungseg.tasks.regions import Regions
+from lungseg.tasks.segmentation_columns import SIZES, nsd_name
 
 log = logging.getLogger("lungseg")
 

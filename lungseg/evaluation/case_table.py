@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from lungseg.core.arrays import Mask
 from lungseg.data.case import Case, checksum, short_checksum
-from lungseg.evaluation.columns import AREAS, LESIONS, METRICS
-from lungseg.evaluation.columns import SEVERITY as SEVERITIES
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.agreement import bland_altman
 from lungseg.metrics.stats.bootstrap import mean_interval
 from lungseg.metrics.stats.patient_weights import Floats, Weight, effective_patients, weighted_mean
 from lungseg.metrics.stats.proportions import share_interval
+from lungseg.tasks.segmentation_columns import AREAS, LESIONS, METRICS
+from lungseg.tasks.segmentation_columns import SEVERITY as SEVERITIES
 
 COUNTED = tuple(one.name for one in LESIONS if one.total == "sum")
 SEVERITY = tuple(one.name for one in SEVERITIES)

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import read_plain_file
 from lungseg.core.shell_commands import evaluate_command
 from lungseg.core.text_tables import read_table
-from lungseg.evaluation.columns import Column, columns
+from lungseg.evaluation.columns import columns, of_role
+from lungseg.evaluation.derived_columns import Numbers, derived
 from lungseg.evaluation.summary import read_summary
 from lungseg.metrics.stats.patient_weights import Weight, weighted_mean
+from lungseg.tasks.columns import Column, Role
 
 NAMES = {"id": "id", "patient": "patient", "label": "class", "domain": "domain", "image": "image"}
-NEEDED = ("dice", "reference_area", "predicted_area")
+NEEDED: tuple[Role, ...] = ("headline", "reference_size", "predicted_size")
+OF_THE_IMAGE: tuple[Role, ...] = ("size_share", "false_alarm_extent")  # need the image's own size
 LARGEST = 2**28  # bytes of a table
-
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class CaseTable:
     @property
     def regions(self) -> list[str]:
         return list(self.summary["regions"])
+
+    def of_role(self, region: str, role: Role) -> Numbers | None:
+        """Returns the numbers of a region that have a role; None where there are none."""
+        column = of_role(self.summary, role)
+        return self.numbers.get(column.key(region)) if column is not None else None
 
     def only(self, rows: Sequence[int]) -> "CaseTable":
         """These rows, in this order."""
@@ -72,10 +77,11 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
         for column in columns(summary):
             if column.header(region) in rows[0]:
                 numbers[column.key(region)] = _numbers(path, rows, column.header(region))
-            elif column.name in NEEDED:
+            elif column.role in NEEDED and not column.derived:
                 raise UserError(f"{path}: has no column {column.header(region)}; {_again(folder)}")
-        numbers |= _derived(region, numbers, _numbers(path, rows, "image_area"))
-        _require_possible(path, region, numbers)
+        pixels = _numbers(path, rows, "image_area") if "image_area" in rows[0] else None
+        numbers |= derived(columns(summary), region, numbers, pixels)
+        _require_possible(path, summary, region, numbers)
     names = {ours: [row.get(theirs) or "" for row in rows] for ours, theirs in NAMES.items()}
     table = CaseTable(path, numbers=numbers, summary=summary, **names)
     _require_agreement(table, "tuned" if tuned else "model")
@@ -94,7 +100,10 @@ def _rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, str]]:
         rows = read_table(io.StringIO(text, newline=""))
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({error}); {_again(path.parent)}") from None
-    if not rows or any(name not in rows[0] for name in ("id", "patient", "class", "image", "image_area")):
+    needed = ["id", "patient", "class", "image"]
+    if any(column.role in OF_THE_IMAGE for column in columns(summary)):
+        needed.append("image_area")
+    if not rows or any(name not in rows[0] for name in needed):
         raise UserError(f"{path}: is no table of cases; {_again(path.parent)}")
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values() or not row["id"] or not row["patient"]:  # None: too many, too few
@@ -129,32 +138,21 @@ def _finite(text: str) -> bool:
         return False
 
 
-def _derived(region: str, numbers: Mapping[str, Numbers], pixels: Numbers) -> dict[str, Numbers]:
-    """What is about cases without the region, and the error of the severity."""
-    empty = numbers[f"{region}/reference_area"] == 0
-    found = numbers[f"{region}/predicted_area"]
-    derived = {
-        f"{region}/false_alarm": np.where(empty, found > 0, math.nan),
-        f"{region}/false_alarm_area": np.where(empty, found / np.maximum(pixels, 1), math.nan),
-        f"{region}/reference_share": numbers[f"{region}/reference_area"] / np.maximum(pixels, 1),
-    }
-    if f"{region}/severity_reference" in numbers:
-        error = np.abs(numbers[f"{region}/severity_predicted"] - numbers[f"{region}/severity_reference"])
-        derived[f"{region}/severity_error"] = error
-    return derived
-
-
-def _require_possible(path: Path, region: str, numbers: Mapping[str, Numbers]) -> None:
-    """A Dice is there where the region is, and no more than its areas allow."""
-    dice, there, found = (numbers[f"{region}/{name}"] for name in NEEDED)
+def _require_possible(path: Path, summary: Mapping[str, Any], region: str, numbers: Mapping[str, Numbers]) -> None:
+    """Checks that an overlap is there where the region is, and no more than the sizes allow."""
+    roles = [of_role(summary, role) for role in ("reference_size", "predicted_size")]
+    column = next((one for one in columns(summary) if one.within_sizes), None)
+    if column is None or roles[0] is None or roles[1] is None:
+        return
+    overlap, there, found = (numbers[one.key(region)] for one in (column, roles[0], roles[1]))
     most = 2 * np.minimum(there, found) / np.maximum(there + found, 1)
-    wrong = ~((there >= 0) & (found >= 0) & (np.isnan(dice) == (there == 0)))  # an area that is missing too
-    wrong |= (dice < 0) | (dice > most + 1e-6)
+    wrong = ~((there >= 0) & (found >= 0) & (np.isnan(overlap) == (there == 0)))  # an area that is missing too
+    wrong |= (overlap < 0) | (overlap > most + 1e-6)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise UserError(
-            f"{path}: line {row + 2} has {region}_dice={dice[row]:g} with areas of {there[row]:g} and {found[row]:g} "
-            f"pixels, which cannot be; {_again(path.parent)}"
+            f"{path}: line {row + 2} has {column.header(region)}={overlap[row]:g} with areas of {there[row]:g} and "
+            f"{found[row]:g} pixels, which cannot be; {_again(path.parent)}"
         )
 
 
@@ -164,7 +162,9 @@ def _require_agreement(table: CaseTable, which: str) -> None:
         said = (table.summary["results"].get(which) or {}).get(region) or {}
         for column in columns(table.summary):
             name, values = column.in_summary, table.numbers.get(column.key(region))
-            if values is None or (name not in said and column.name != "dice"):
+            if values is None or (name not in said and column.role != "headline"):
+                continue
+            if column.total in ("agreement", "none"):
                 continue
             mean = _total(column, values, table)
             if not _agree(mean, said.get(name)):

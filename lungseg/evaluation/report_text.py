@@ -7,9 +7,10 @@ from typing import Any
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.text_tables import aligned
-from lungseg.evaluation.columns import METRICS, SIZES, columns, nsd_name
+from lungseg.evaluation.columns import columns
 from lungseg.evaluation.flawed_definitions import NAMES
 from lungseg.metrics.stats.few_patients import few_patients
+from lungseg.tasks.segmentation_columns import METRICS, SIZES, nsd_name
 
 HEADER: tuple[str, ...] = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "specificity", "false alarms")
 SAID = {"dice": "Dice", "iou": "IoU"}

@@ -3,7 +3,7 @@
 import contextlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from lungseg.evaluation.thumbnails import PictureWriter
 from lungseg.inference.whole_image import Predicted
 from lungseg.metrics import calibration, overlap
 from lungseg.metrics.stats.patient_weights import Weight
+from lungseg.tasks.segmentation_columns import segmentation_columns
 
 Predict = Callable[[Sequence[Case]], Predicted]
 
@@ -140,6 +141,7 @@ def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
         "unit": how.scorer.unit,
         "tolerances": list(how.scorer.tolerances),
         "regions": regions,
+        "columns": [asdict(one) for one in segmentation_columns(how.scorer.unit, how.scorer.tolerances)],
         "cases": len(cases),
         "patients": len({case.patient for case in cases}),
         "results": {name: summarise(judged, regions, how.weight) for name, judged in found.judged.items() if judged},

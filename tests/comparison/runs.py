@@ -15,8 +15,8 @@ from lungseg.core.run_directory import Run
 from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case, checksum, short_checksum
 from lungseg.evaluation.case_table import COUNTED, SEVERITY, Judged, summarise
-from lungseg.evaluation.columns import METRICS
 from lungseg.evaluation.thumbnails import STAMP, PictureWriter
+from lungseg.tasks.segmentation_columns import METRICS
 
 SIDE = 100  # pixels of a judged image
 CLASSES = ("COVID-19", "Normal", "Non-COVID")

@@ -8,7 +8,7 @@ from sklearn.metrics import brier_score_loss
 from lungseg.data.case import Case
 from lungseg.evaluation.case_scorer import Scorer, severities, surfaces
 from lungseg.evaluation.case_table import count
-from lungseg.evaluation.columns import NO_LUNGS, NO_REFERENCE, columns
+from lungseg.tasks.segmentation_columns import NO_LUNGS, NO_REFERENCE, segmentation_columns
 from tests.helpers import predicted, regions, write_png
 
 
@@ -118,7 +118,7 @@ def test_counts_and_brier_are_what_scikit_learn_says():
 def test_every_column_that_is_written_is_declared_and_empty_only_when_it_says_so(tmp_path):
     rng = np.random.default_rng(0)
     scorer = Scorer(regions("lung", "infection"), tolerances=(1.0, 3.0))
-    declared = columns({"unit": "px", "tolerances": [1.0, 3.0]})
+    declared = segmentation_columns("px", [1.0, 3.0])
     empty = set()
     for there in ("both", "lung alone", "none"):
         reference = np.zeros((2, 24, 24), np.bool_)

@@ -13,7 +13,7 @@ from importlib import metadata, resources
 import numpy as np
 from numpy.typing import NDArray
 
-from lungseg.comparison.render.page_data import group_data, plain, run_data
+from lungseg.comparison.render.page_data import amounts, group_data, plain, run_data
 from lungseg.comparison.render.thumbnails import text
 from lungseg.comparison.report import Report
 from lungseg.comparison.search_report import search_data
@@ -123,10 +123,7 @@ def _packed(values: NDArray[np.float64], digits: int) -> str:
 
 def _columns(report: Report) -> dict[str, int]:
     """Scores, and what other views are drawn from, with the digits that are shown."""
-    more = [
-        f"{region}/{name}"
-        for region in report.group.table.regions
-        for name in ("severity_reference", "severity_predicted")
-    ]
+    table = report.group.table
+    more = [key for region in table.regions for key in amounts(table, region)]
     shown = {id: found.kind.digits for id, found in report.analyses.items()}
     return shown | {name: 3 for name in more if name in report.group.scores}

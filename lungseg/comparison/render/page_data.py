@@ -16,7 +16,8 @@ from lungseg.comparison.verdict import identical_mark, sentence
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.shell_commands import evaluate_command
-from lungseg.evaluation.read_case_table import weight_of
+from lungseg.evaluation.columns import of_role
+from lungseg.evaluation.read_case_table import CaseTable, weight_of
 from lungseg.metrics.stats.few_patients import few_patients
 from lungseg.metrics.stats.patient_weights import ENOUGH, Weight
 
@@ -63,7 +64,7 @@ def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dic
         "domain": domains[1],
         "patients": patients[0],
         "patient": patients[1],
-        "empty": {r: (table.numbers[f"{r}/reference_area"] == 0).astype(int).tolist() for r in table.regions},
+        "empty": {r: _empty(table, r) for r in table.regions},
         "runs": runs,
         "arms": [_arm(arm) for arm in report.arms],
         "metrics": [_metric(kind) for kind in report.kinds],
@@ -73,9 +74,10 @@ def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dic
         "stats": {id: _stats(found, report.arms) for id, found in report.analyses.items()},
         "calibration": {r: _each([(one.get("calibration") or {}).get(r) for one in summaries]) for r in table.regions},
         "severity": {
-            r: _each([_severity(one, entry, r) for one, entry in zip(summaries, group.entries, strict=True)])
+            r: _each([_agreement(one, entry, r) for one, entry in zip(summaries, group.entries, strict=True)])
             for r in table.regions
         },
+        "amounts": {r: amounts(table, r) for r in table.regions},
         "warnings": warnings(report),
         "boardNote": NOTE,
         "pictures": sorted(album),
@@ -88,9 +90,23 @@ def _of_these_cases(group: Group) -> list[Mapping[str, Any]]:
     return [one if one["cases"] == len(group.table.id) else {"results": {}} for one in found]
 
 
-def _severity(summary: Mapping[str, Any], entry: JudgedRun, region: str) -> Any:
+def _empty(table: CaseTable, region: str) -> list[int]:
+    """Tells for each case whether its reference lacks the region."""
+    sizes = table.of_role(region, "reference_size")
+    return [0] * len(table.id) if sizes is None else (sizes == 0).astype(int).tolist()
+
+
+def amounts(table: CaseTable, region: str) -> list[str]:
+    """Returns the keys of what was measured in the reference and as predicted; none where nothing was."""
+    columns = [of_role(table.summary, role) for role in ("reference_amount", "predicted_amount")]
+    keys = [column.key(region) for column in columns if column is not None]
+    return keys if len(keys) == 2 and all(key in table.numbers for key in keys) else []
+
+
+def _agreement(summary: Mapping[str, Any], entry: JudgedRun, region: str) -> Any:
     which = "tuned" if entry.table.path.name == "cases-tuned.csv" else "model"
-    return summary["results"].get(which, {}).get(region, {}).get("severity")
+    column = of_role(entry.table.summary, "reference_amount")
+    return column and summary["results"].get(which, {}).get(region, {}).get(column.in_summary)
 
 
 def _metric(kind: ScoreType) -> dict[str, Any]:

@@ -29,18 +29,18 @@ def _unit(found: Analysis) -> str:
 
 
 def cells(report: Report, region: str, name: Write, bold: Write, number: Write = str) -> list[list[str]]:
-    """A row for each arm, the best by Dice first; ``p``: against the best, corrected."""
+    """A row for each arm, the best by the first score first; ``p``: against the best, corrected."""
     shown = report.of_region(region)
-    dice = shown[0]
+    first = shown[0]
     rows = []
-    for place in dice.ranking.order:
+    for place in first.ranking.order:
         row = [name(report.arms[place].name), str(len(report.arms[place].columns))]
         for found in shown:
             text = number(interval(found, place))
             row.append(bold(text) if found.sure and place == found.best else text)
-        p = probability(float(dice.adjusted[place])).removeprefix("= ") + identical_mark(dice, int(place))
-        p = IDENTICAL if place in dice.twins else p
-        row.append("-" if place == dice.best else number(p))
+        p = probability(float(first.adjusted[place])).removeprefix("= ") + identical_mark(first, int(place))
+        p = IDENTICAL if place in first.twins else p
+        row.append("-" if place == first.best else number(p))
         rows.append(row)
     return rows
 
@@ -138,7 +138,7 @@ def _latex_number(text: str) -> str:
 def _caption(report: Report, region: str) -> str:
     """Of which cases; false alarms are of the others."""
     first, *others = report.of_region(region)
-    alarms = [found.cases for found in others if found.kind.metric == "false_alarm"]
+    alarms = [found.cases for found in others if found.kind.share]
     rest = f", false alarms over the {alarms[0]} without the region" if alarms else ""
     mean = MEANS[report.weight].format(cases=plural(first.cases, "case"))
     return CAPTION.format(mean=mean, patients=plural(first.patients, "patient"), rest=rest, p=P)

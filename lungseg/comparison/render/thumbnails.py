@@ -54,10 +54,11 @@ def worth_a_look(report: Report) -> Iterator[int]:
         for found in report.of_region(region):
             values = found.values * (1 if found.kind.higher else -1)
             mean = values.mean(axis=1)
-            if found.kind.metric == "false_alarm":
-                area = report.analyses[f"{region}/false_alarm_area"].values
-                orders.append(_by(-area.mean(axis=1)))
-            elif found.kind.metric in ("dice", "hd95"):
+            if found.kind.share:
+                extent = next((one for one in report.analyses.values() if one.kind.region == region
+                               and one.kind.role == "false_alarm_extent"), found)  # fmt: skip
+                orders.append(_by(-extent.values.mean(axis=1)))
+            elif found.kind.pictured:
                 orders += [_by(-np.ptp(values, axis=1)), _by(mean), _by(-mean)]
                 orders += [_by(values[:, place]) for place in found.ranking.order[:4]]
     seen: set[int] = set()

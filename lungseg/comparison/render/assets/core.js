@@ -32,6 +32,9 @@ function svg(name, properties = {}, ...children) {
 const group = () => DATA.groups[state.group];
 const metric = () => group().metrics.find((one) => one.id === state.metric);
 const stats = () => group().stats[state.metric];
+// What a score of a region may be used as is said by its role; undefined where there is none.
+const ofRole = (region, role) => group().metrics.find((one) => one.region === region && one.role === role);
+const statsOf = (region, role) => group().stats[ofRole(region, role)?.id];
 // Of two arms, the first minus the second; null where they were not compared.
 function pair(one, two) {
   const found = stats().pairs;

@@ -87,7 +87,7 @@ async function ordered(all) {
   const arms = state.arms;
   const found = group();
   const better = metric().better;
-  const alarm = gallery.order === "alarm" ? await scores(`${metric().region}/false_alarm_area`) : null;
+  const alarm = gallery.order === "alarm" ? await scores(ofRole(metric().region, "false_alarm_extent").id) : null;
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const value = (index) => {
     const values = arms.map((arm) => (alarm || all)[arm][index]).filter((one) => !Number.isNaN(one));

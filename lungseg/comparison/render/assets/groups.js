@@ -31,11 +31,11 @@ const shownArms = () => (state.arms.length ? stats().order.filter((arm) => state
 
 function drawAlarms() {
   const region = metric().region;
-  const found = group().stats[`${region}/false_alarm`];
+  const found = statsOf(region, "false_alarm");
   const empty = group().empty[region].filter(Boolean).length;
   $("alarms").hidden = !found || !empty;
   if ($("alarms").hidden) return;
-  const area = group().stats[`${region}/false_alarm_area`];
+  const area = statsOf(region, "false_alarm_extent");
   $("alarms-note").textContent = `${empty} cases have no ${region} in the reference. How often anything at all was predicted there, with its 95% interval over patients, and how much of the image. A model that predicts nothing has none: read this beside the scores above.${sentenceOf(found.caution)}`;
   const share = (value) => (defined(value) ? `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}%` : "–");
   $("alarm-bars").replaceChildren(...shownArms().map((arm) => row(named(arm), track(found.mean[arm], found.low[arm], found.high[arm], [0, 1], colour(arm)), `${share(found.mean[arm])} [${share(found.low[arm])}, ${share(found.high[arm])}], ${defined(area.mean[arm]) ? (100 * area.mean[arm]).toFixed(2) : "–"}% of area`)));

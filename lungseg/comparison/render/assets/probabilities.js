@@ -47,7 +47,7 @@ async function drawSeverity() {
   $("severity").hidden = !found;
   if (!found) return;
   $("severity-note").textContent = "Across: the infected share of the lungs in the reference. Up: predicted minus reference. Solid: the bias; dashed: 95% of the differences lie between.";
-  const [reference, predicted] = [await scores(`${region}/severity_reference`, true), await scores(`${region}/severity_predicted`, true)];
+  const [reference, predicted] = await Promise.all(group().amounts[region].map((key) => scores(key, true)));
   const places = shownArms().slice(0, 4).map((arm) => agreement(arm, found[group().arms[arm].runs[0]], reference[arm], predicted[arm]));
   $("agreements").replaceChildren(...places.map(([node]) => node));
   for (const [, finish] of places) finish();
