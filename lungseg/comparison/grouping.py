@@ -13,7 +13,6 @@ from lungseg.comparison.discover import NothingToCompareError
 from lungseg.comparison.judged_run import JudgedRun
 from lungseg.core.errors import UserError
 from lungseg.core.security.printable_text import one_line
-from lungseg.data.case import short_checksum
 from lungseg.data.contamination import seen_images
 from lungseg.evaluation.read_case_table import CaseTable
 
@@ -167,5 +166,4 @@ def _leaks(entries: Sequence[JudgedRun]) -> int:
 
 def _trained_on(learnt: JudgedRun, tested: JudgedRun) -> set[str]:
     """The ids of those of ``tested``'s cases whose image ``learnt`` was trained or selected on."""
-    seen = {short_checksum(what) for what in seen_images(learnt.run.splits_file)}
-    return {id for id, image in zip(tested.table.id, tested.table.image, strict=True) if image in seen}
+    return seen_images(learnt.run.splits_file).in_table(tested.table.id, tested.table.image)

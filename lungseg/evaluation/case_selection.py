@@ -7,12 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from lungseg.core.errors import UserError
 from lungseg.core.manifest import data_fingerprint
-from lungseg.core.plural import plural
 from lungseg.core.run_directory import Run
 from lungseg.core.security.saved_config import tell_paths
 from lungseg.data.build import LOADING, PREPROCESSING, SPLITTING, build_cases
-from lungseg.data.case import Case, checksum, fingerprint
-from lungseg.data.contamination import seen_ids, seen_images
+from lungseg.data.case import Case, fingerprint
+from lungseg.data.contamination import seen_images, without_seen
 from lungseg.data.saved_splits import load_splits
 from lungseg.data.splits import require_regions
 
@@ -68,15 +67,7 @@ def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
 
 def _unseen(run: Run, cases: list[Case]) -> list[Case]:
     """Without the images that the run was trained or selected on; those that may be such are told."""
-    seen, names = seen_images(run.splits_file), seen_ids(run.splits_file)
-    unseen = [case for case in cases if checksum(case.image) not in seen]
-    if len(unseen) < len(cases):
-        left_out = len(cases) - len(unseen)
-        log.info("%d of %s left out: the run was trained on these images", left_out, plural(len(cases), "case"))
-    if alike := sum(case.id in names for case in unseen):
-        log.info(
-            "%d of these cases have the name of a training case but other bytes: if they are the same films saved "
-            "anew, this is no external validation (lungseg data audit finds such copies)",
-            alike,
-        )
+    unseen, told = without_seen(cases, seen_images(run.splits_file))
+    for sentence in told:
+        log.info("%s", sentence)
     return unseen

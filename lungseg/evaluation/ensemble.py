@@ -8,7 +8,7 @@ from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.plural import plural
 from lungseg.core.run_directory import Run
-from lungseg.data.contamination import among, seen_images, trained_images
+from lungseg.data.contamination import seen_images
 from lungseg.evaluation.case_selection import Selection
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import Predictor, predictor_of
@@ -31,8 +31,8 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
             f"run: {run.path} is of task={cfg.task.name}, the first run of task={first.task.name}; an ensemble is of "
             "runs of one task"
         )
-    seen = trained_images(run.splits_file) if selection.is_val else seen_images(run.splits_file)
-    if learnt := among(selection.cases, seen):
+    seen = seen_images(run.splits_file)
+    if learnt := seen.trained_on(selection.cases) if selection.is_val else seen.among(selection.cases):
         raise UserError(
             f"run: {run.path} was trained or selected on {len(learnt)} of the "
             f"{plural(len(selection.cases), 'case that is', 'cases that are')} judged (first {learnt[0].id}); "

@@ -20,7 +20,7 @@ from lungseg.core.programs import command_line
 from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.trusted_code import trusting
 from lungseg.data.case import Case, fingerprint
-from lungseg.data.contamination import among, trained_images
+from lungseg.data.contamination import seen_images
 from lungseg.data.io.spacing import distance_unit
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.analyses import ask
@@ -125,7 +125,7 @@ def _tuned(
                 f"{run.thresholds_file}: has thresholds of {named}; expected of {expected}; {thresholds.REMEDY}"
             )
         return kept
-    if any(among(selection.val, trained_images(other.run.splits_file)) for other in others):
+    if any(seen_images(other.run.splits_file).trained_on(selection.val) for other in others):
         log.info("no threshold is chosen for the ensemble: a member was trained on the first run's validation cases")
         return None
     return choose()

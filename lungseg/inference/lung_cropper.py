@@ -22,7 +22,7 @@ from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.safe_json import is_kind
 from lungseg.data.cache_dir import cache_folder, key
 from lungseg.data.case import Case
-from lungseg.data.contamination import among, seen_images
+from lungseg.data.contamination import seen_images
 from lungseg.data.preprocessing import Box
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.whole_image import predict
@@ -112,7 +112,7 @@ def tell_overlap(cropper: Run, test: Sequence[Case]) -> None:
     """Say how many test images the cropping net was trained on: their crops are better than a new image's would be."""
     if not cropper.splits_file.is_file():
         return
-    if number := len(among(test, seen_images(cropper.splits_file))):
+    if number := len(seen_images(cropper.splits_file).among(test)):
         log.info("data.crop: its net was trained on %d of the %d test images; their crops flatter", number, len(test))
 
 

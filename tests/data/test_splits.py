@@ -101,7 +101,7 @@ def test_saved_splits_come_back_and_say_what_was_seen(tmp_path):
     splits = split_cases(cases, val=0.2, test=0.2, seed=0)
     save_splits(splits, tmp_path / "splits.json")
     assert load_splits(cases, tmp_path / "splits.json") == splits
-    assert seen_images(tmp_path / "splits.json") == {c.image.name for c in splits["train"] + splits["val"]}
+    assert seen_images(tmp_path / "splits.json").images == {c.image.name for c in splits["train"] + splits["val"]}
     assert json.loads((tmp_path / "splits.json").read_text()).keys() == {"train", "val", "test"}
     with pytest.raises(UserError, match="no longer has"):
         load_splits([case for case in cases if case != splits["train"][0]], tmp_path / "splits.json")

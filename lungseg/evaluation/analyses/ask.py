@@ -19,7 +19,7 @@ from lungseg.core.plural import plural
 from lungseg.core.run_directory import open_run
 from lungseg.core.security.safe_json import read_object
 from lungseg.data.case import Case
-from lungseg.data.contamination import among, seen_images
+from lungseg.data.contamination import seen_images
 from lungseg.evaluation.analyses.ensemble import ensemble_gain
 from lungseg.evaluation.analyses.gate import gate
 from lungseg.evaluation.analyses.outside_lungs import frame
@@ -66,11 +66,9 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
     hosts = regions_of(cfg.task).hosts
     if own.task.regions[0] not in hosts:
         raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task={hosts[0]}")
-    if run.splits_file.is_file():
-        seen = seen_images(run.splits_file)
-        if number := len(among(cases, seen)):
-            log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
-                     plural(len(cases), "case"))  # fmt: skip
+    if run.splits_file.is_file() and (number := len(seen_images(run.splits_file).among(cases))):
+        log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
+                 plural(len(cases), "case"))  # fmt: skip
     module, _ = rebuild(run, own)
     own.trainer, own.data.batch_size = cfg.trainer, cfg.data.batch_size
     return replace(predictor_of(run, own, module, cases), regions=[])
