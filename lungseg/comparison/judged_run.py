@@ -15,7 +15,7 @@ from lungseg.core.run_directory import Run
 from lungseg.evaluation.read_case_table import CaseTable, read_cases
 
 SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack",
-            "task.lesions")  # fmt: skip
+            "task.lesions", "callbacks.overlays", "callbacks.curves", "callbacks.pruning")  # fmt: skip
 CURVES = ("val/dice", "val/loss", "train/loss_epoch")
 
 

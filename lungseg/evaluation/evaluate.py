@@ -29,6 +29,7 @@ from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_selection import Selection, select
 from lungseg.evaluation.ensemble import Other, member_of
 from lungseg.evaluation.flawed_definitions import FlawedScores
+from lungseg.evaluation.loggers import build
 from lungseg.evaluation.options import TOLERANCES, members, require_sound, tolerances
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, Judgement, judge
@@ -37,7 +38,6 @@ from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
 from lungseg.tasks.build import plain
 from lungseg.tasks.regions import regions_of
 from lungseg.tasks.segmentation import SegmentationModule
-from lungseg.training.loggers import build
 
 log = logging.getLogger("lungseg")
 

@@ -12,9 +12,9 @@ from torch import nn
 
 from lungseg.core.config.value_types import shown
 from lungseg.core.errors import UsageError, UserError
+from lungseg.core.net_size import require_room
 from lungseg.models.base import Net
 from lungseg.models.encoders import known_encoder, load_published
-from lungseg.models.size import require_room
 from lungseg.models.weights import check_flags, load_encoder
 
 SET_HERE = {

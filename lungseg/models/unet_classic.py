@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lungseg.core.errors import UsageError, UserError
+from lungseg.core.net_size import classic_parameters, require_room
 from lungseg.models.base import Net
-from lungseg.models.size import classic_parameters, require_room
 from lungseg.models.weights import check_flags, load_encoder
 
 

@@ -65,7 +65,7 @@ def build_data(
     if cfg.data.normalise == "dataset":
         cfg.data.normalise = list(measure(CaseDataset(splits["train"], cfg.task.regions, how, pack)))
         how = build_preprocessing(cfg.data, boxes)
-    transforms = _instantiate("augment", cfg.augment).get("transforms")
+    transforms = build_part("augment", cfg.augment).get("transforms")
     return SegmentationData(
         splits,
         cfg.task.regions,
@@ -101,12 +101,12 @@ def build_module(cfg: DictConfig) -> SegmentationModule:
     """Net, loss, optimizer and schedule; the seed is set here, so that equal configs start from equal weights."""
     torch.manual_seed(cfg.seed)
     model = OmegaConf.masked_copy(cfg.model, [key for key in cfg.model if key != "name"])
-    net = _instantiate("model", model, in_channels=1, regions=len(cfg.task.regions))
-    optimizer, schedule = _instantiate("optim", cfg.optim), _instantiate("schedule", cfg.schedule)
+    net = build_part("model", model, in_channels=1, regions=len(cfg.task.regions))
+    optimizer, schedule = build_part("optim", cfg.optim), build_part("schedule", cfg.schedule)
     _try_out(optimizer, schedule)
     module = SegmentationModule(
         net,
-        _instantiate("loss", cfg.loss),
+        build_part("loss", cfg.loss),
         list(cfg.task.regions),
         optimizer,
         schedule,
@@ -131,7 +131,7 @@ def _try_out(optimizer: MakeOptimizer, schedule: MakeSchedule) -> None:
         raise UserError(f"optim or schedule: {error}; look at conf/optim/ and conf/schedule/") from None
 
 
-def _instantiate(part: str, config: DictConfig, **extra: Any) -> Any:
+def build_part(part: str, config: DictConfig, **extra: Any) -> Any:
     try:
         return instantiate(config, **extra, _convert_="all")
     except InstantiationException as error:

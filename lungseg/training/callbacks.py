@@ -22,19 +22,28 @@ from lungseg.core.run_directory import Run
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
 from lungseg.evaluation.case_table import count
+from lungseg.evaluation.loggers.build import log_overlays
 from lungseg.metrics import overlap
-from lungseg.training.loggers.build import log_overlays
-from lungseg.training.loggers.metrics_csv import MetricsFile
+from lungseg.training.metrics_file import MetricsFile
 
 REDRAWN = 10.0  # seconds between two pictures of the curves
+
+
+def run_of(trainer: pl.Trainer) -> Run:
+    """Returns the run directory that is trained in."""
+    return Run(Path(trainer.default_root_dir))
 
 
 class Overlays(Callback):
     """After each validation, the same few validation cases: ``overlays/epoch-001.png``, and to the loggers."""
 
-    def __init__(self, run: Run, dataset: CaseDataset, number: int = 4) -> None:
-        self.run, self.dataset = run, dataset
-        self.indices = _spread(dataset, number)
+    def __init__(self, number: int = 4) -> None:
+        self.number = number
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.folder = run_of(trainer).overlays
+        self.dataset: CaseDataset = getattr(trainer, "datamodule").val_set  # noqa: B009
+        self.indices = _spread(self.dataset, self.number)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
@@ -42,7 +51,7 @@ class Overlays(Callback):
         overlays = self._predict(pl_module)
         epoch = trainer.current_epoch
         sheet = draw_sheet(overlays, f"validation, epoch {epoch + 1}")
-        with replaced(self.run.overlays / f"epoch-{epoch + 1:03d}.png", lasting=False) as partial:
+        with replaced(self.folder / f"epoch-{epoch + 1:03d}.png", lasting=False) as partial:
             Image.fromarray(sheet).save(partial)
         log_overlays(trainer.loggers, "val/overlays", overlays, trainer.global_step, epoch)
 
@@ -108,8 +117,8 @@ class EpochLoss(Callback):
 class Curves(Callback):
     """``curves.png``: loss and Dice against epoch, redrawn every ten seconds: it may take longer than a short epoch."""
 
-    def __init__(self, run: Run) -> None:
-        self.path, self.drawn = run.path / "curves.png", -math.inf
+    def __init__(self) -> None:
+        self.drawn = -math.inf
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if time.monotonic() - self.drawn > REDRAWN:
@@ -122,7 +131,7 @@ class Curves(Callback):
     def _draw(self, trainer: pl.Trainer) -> None:
         for logger in trainer.loggers:
             if isinstance(logger, MetricsFile) and trainer.is_global_zero:
-                draw_curves(logger.rows, self.path)
+                draw_curves(logger.rows, run_of(trainer).path / "curves.png")
 
 
 def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:

@@ -16,10 +16,10 @@ from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Signals
 from lungseg.data.datamodule import SegmentationData
-from lungseg.sweep.search.pruning import pruning
+from lungseg.tasks.build import build_part
 from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training import trainer
-from lungseg.training.callbacks import Curves, EpochLoss, Overlays, Throughput
+from lungseg.training.callbacks import EpochLoss, Throughput
 from lungseg.training.checkpoints import KeepCheckpoints
 from lungseg.training.distributed.connection import Connection, RankLost
 from lungseg.training.progress import EpochLines, progress_bar
@@ -38,13 +38,11 @@ class Ranks:
     port: int = 0
 
 
-def build_trainer(
-    cfg: DictConfig, run: Run, data: SegmentationData, signals: Signals, ranks: Ranks, logger: Sequence[Logger]
-) -> pl.Trainer:
+def build_trainer(cfg: DictConfig, run: Run, signals: Signals, ranks: Ranks, logger: Sequence[Logger]) -> pl.Trainer:
     return trainer.build(
         **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
         root=run.path,
-        callbacks=_callbacks(cfg, run, data, signals),
+        callbacks=_callbacks(cfg, run, signals),
         logger=list(logger),
         place=ranks.place,
         port=ranks.port,
@@ -92,17 +90,15 @@ def _explain(error: Exception) -> None:
         ) from None
 
 
-def _callbacks(cfg: DictConfig, run: Run, data: SegmentationData, signals: Signals) -> list[Callback]:
+def _callbacks(cfg: DictConfig, run: Run, signals: Signals) -> list[Callback]:
     callbacks: list[Callback] = [
         KeepCheckpoints(run, cfg.monitor, cfg.trainer.save_every_minutes, signals),
-        Overlays(run, data.val_set),
-        Curves(run),
         Throughput(run),
         EpochLoss(),
         EpochLines(),
         progress_bar(),
     ]
-    callbacks += pruning()
+    callbacks += [build_part("callbacks", one) for one in cfg.callbacks.values() if one is not None]
     if cfg.patience is not None:
         callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
     if cfg.ema is not None:

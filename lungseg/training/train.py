@@ -30,6 +30,7 @@ from lungseg.data.splits import Splits
 from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.evaluation.case_selection import Selection
 from lungseg.evaluation.evaluate import judge_run
+from lungseg.evaluation.loggers import build
 from lungseg.inference.checkpoint_reader import load_checkpoint, load_training_state
 from lungseg.inference.lung_cropper import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.models.latency import milliseconds
@@ -39,8 +40,7 @@ from lungseg.training import interruption
 from lungseg.training.distributed import slurm_requeue
 from lungseg.training.distributed.rank_group import RankGroup, team_of
 from lungseg.training.fit import build_trainer, fit
-from lungseg.training.loggers import build
-from lungseg.training.loggers.metrics_csv import MetricsFile
+from lungseg.training.metrics_file import MetricsFile
 from lungseg.training.resume import require_same_data, saved_config
 
 log = logging.getLogger("lungseg")
@@ -143,7 +143,7 @@ def _fit(
     try:
         writers.append(MetricsFile(run.metrics_file, step))
         writers += build.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
-        fitter = build_trainer(cfg, run, data, signals, team.ranks, writers)
+        fitter = build_trainer(cfg, run, signals, team.ranks, writers)
     except UserError:
         build.finish(writers)
         if checkpoint is None:

@@ -12,7 +12,7 @@ from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.baselines import load_mean_mask, save_mean_mask
 from lungseg.training.callbacks import draw_curves
-from lungseg.training.loggers.metrics_csv import MetricsFile
+from lungseg.training.metrics_file import MetricsFile
 from tests.helpers import fill_the_disk
 
 full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")

@@ -13,7 +13,7 @@ from lungseg.core.text_tables import csv_text, read_table, write_table
 from lungseg.data.case import Case
 from lungseg.data.sources.folder_table import read_metadata
 from lungseg.evaluation.read_case_table import read_cases
-from lungseg.training.loggers.metrics_csv import MetricsFile
+from lungseg.training.metrics_file import MetricsFile
 from tests.comparison.runs import make_run, people, scores_of
 
 FORMULAS = [

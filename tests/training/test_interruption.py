@@ -177,7 +177,7 @@ def test_a_second_ctrl_c_while_the_state_is_saved_already_changes_nothing(tmp_pa
     def finish(writers):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("lungseg.training.loggers.build.finish", finish)
+    monkeypatch.setattr("lungseg.evaluation.loggers.build.finish", finish)
     do_at(2, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Stopped, match=r"^stopped, state saved; go on by"):
         fit(tmp_path / "run")

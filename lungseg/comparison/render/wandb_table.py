@@ -6,7 +6,7 @@ from pathlib import Path
 import wandb
 
 from lungseg.comparison.report import Report, csv_rows
-from lungseg.training.loggers import wandb_run
+from lungseg.evaluation.loggers import wandb_run
 
 
 def send(reports: Sequence[Report], out: Path, title: str) -> None:

@@ -31,6 +31,7 @@ class TrainConfig:
     schedule: Any = MISSING
     augment: Any = MISSING
     trainer: Any = MISSING
+    callbacks: Any = MISSING
     logger: Any = MISSING
     pretrained: bool = False  # the encoder starts from published weights
     freeze_encoder: bool = False  # the encoder, its batch norms too, stays as it is

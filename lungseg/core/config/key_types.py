@@ -169,6 +169,11 @@ COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
         },
         "lungseg.training.lr_schedules.restarts": {"epochs": Whole(1, 1_000_000, "5"), "longer": Whole(1, 1000, "2")},
     },
+    "callbacks": {
+        "lungseg.training.callbacks.Overlays": {"number": Whole(1, 64, "4", "a number of cases")},
+        "lungseg.training.callbacks.Curves": {},
+        "lungseg.sweep.search.pruning.Prune": {},
+    },
     "augment": {
         "albumentations.HorizontalFlip": {},
         "albumentations.Affine": {"scale": POSITIVE_LIMITS, "translate_percent": LIMITS, "rotate": LIMITS},

@@ -30,7 +30,7 @@ def require_values(config: Mapping[str, Any]) -> Values:
     _require_known("", config, known)
     _require_keys("", config, known)
     content = _converted("", with_moved_targets(config), declared.TOP)
-    for part in ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger"):
+    for part in ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "callbacks", "logger"):
         _require_mapping(part, content[part])
     content["task"] = _converted("task.", content["task"], declared.TASK)
     _require_keys("task.", content["task"], declared.TASK)
@@ -42,6 +42,7 @@ def require_values(config: Mapping[str, Any]) -> Values:
     _require_keys("model.", content["model"], ("name",))
     content["augment"] = _augment(content["augment"])
     content["trainer"] = _trainer(content["trainer"])
+    content["callbacks"] = _callbacks(content["callbacks"])
     content["logger"] = _logger(content["logger"])
     require_combinations(content)
     return content
@@ -143,6 +144,17 @@ def _trainer(config: Mapping[str, Any]) -> Values:
     return (
         _as_signed("trainer", "trainer.", content, others, _signed("trainer", {"_target_": ""})) if others else content
     )
+
+
+def _callbacks(config: Mapping[str, Any]) -> Values:
+    """Converts each callback's own keys; null takes one away."""
+    for name, one in config.items():
+        if one is not None:
+            _require_mapping(f"callbacks.{name}", one)
+    return {
+        str(name): None if one is None else _component("callbacks", one, f"callbacks.{name}")
+        for name, one in config.items()
+    }
 
 
 def _logger(config: Mapping[str, Any]) -> Values:

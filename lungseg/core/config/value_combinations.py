@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lungseg.core.errors import UserError
-from lungseg.models.size import classic_parameters, size
+from lungseg.core.net_size import classic_parameters, size
 
 HALF = ("16-mixed", 16)  # precisions whose gradients are scaled
 

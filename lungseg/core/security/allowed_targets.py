@@ -16,15 +16,21 @@ KINDS = {  # slot -> library, and the classes of it that the slot may hold
         "albumentations",
         ("core.transforms_interface.BasicTransform", "core.composition.BaseCompose"),
     ),
+    "callbacks._target_": (
+        "pytorch_lightning",
+        ("callbacks.LearningRateMonitor", "callbacks.StochasticWeightAveraging", "callbacks.Timer"),
+    ),
 }
 
 
 def slot_of(place: tuple[str, ...]) -> str | None:
     """Returns the slot of a key that names an object, None where no component of lungseg stands.
 
-    Transforms stand within each other, and so do losses.
+    Transforms stand within each other, and so do losses; callbacks stand side by side.
     """
-    if place[-1] == "_target_" and (place[:2] == ("augment", "transforms") or place[0] == "loss"):
+    if place[-1] == "_target_" and (
+        place[:2] == ("augment", "transforms") or place[0] == "loss" or (place[0] == "callbacks" and len(place) == 3)
+    ):
         return f"{place[0]}._target_"
     slot = ".".join(place)
     return (

@@ -19,7 +19,7 @@ from lungseg.core.security.trusted_code import is_standard, modules_of
 log = logging.getLogger("lungseg")
 
 AGAIN = "restore it or train again"
-GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger")
+GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "callbacks", "logger")
 NEEDED = (  # no run can be judged or go on without these
     *(f"data.{key}" for key in ("name", "_target_", "size", "clahe", "aspect", "normalise", "batch_size", "workers")),
     *("task.name", "task.regions", "model.name", "model._target_", "loss._target_", "optim._target_"),
@@ -73,6 +73,7 @@ def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
         if name not in inner or inner[name] in (None, "???"):
             raise UserError(f"{file}: has no {key}; {AGAIN}")
     values = {**values, "data": {**_shared_data_keys(), **values["data"]}}
+    values.setdefault("callbacks", read_yaml(CONF / "callbacks" / "default.yaml", "restore conf/"))
     regions = values["task"]["regions"]
     lesions = values["task"].setdefault("lesions", _lesions_among(regions))
     if not isinstance(regions, list) or not regions or not all(isinstance(name, str) for name in regions):

@@ -11,13 +11,13 @@ from lungseg.sweep.search.reporter import REPORT, Reporter, reporter
 
 
 class Prune(Callback):
-    """Rank zero reports and asks; what it is told holds for all ranks."""
+    """Reports each epoch by rank zero, and gives up on all ranks where it is told to; nothing without a search."""
 
     def __init__(self) -> None:
         self.reporter: Reporter | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and os.environ.get(REPORT):
             self.reporter = reporter(trainer.max_epochs or 0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -27,10 +27,5 @@ class Prune(Callback):
             if value is None:
                 raise UserError(f"objective={self.reporter.monitor}: nothing of that name is measured")
             hopeless = not math.isnan(float(value)) and self.reporter.hopeless(trainer.current_epoch + 1, float(value))
-        if trainer.strategy.broadcast(hopeless):
+        if os.environ.get(REPORT) and trainer.strategy.broadcast(hopeless):
             raise Pruned(f"pruned after epoch {trainer.current_epoch + 1}: other trials of the search do better")
-
-
-def pruning() -> list[Callback]:
-    """Nothing for a run that belongs to no search."""
-    return [Prune()] if os.environ.get(REPORT) else []

@@ -6,7 +6,19 @@ import pytest
 from lungseg.core.config.compose import compose, options
 from tests.helpers import run_program
 
-GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger", "experiment")
+GROUPS = (
+    "task",
+    "data",
+    "model",
+    "loss",
+    "optim",
+    "schedule",
+    "augment",
+    "trainer",
+    "callbacks",
+    "logger",
+    "experiment",
+)
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -8,7 +8,19 @@ from lungseg.core.errors import UsageError
 from lungseg.tasks.build import build_module, resolved
 from tests.helpers import run_warm
 
-GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "logger", "experiment")
+GROUPS = (
+    "task",
+    "data",
+    "model",
+    "loss",
+    "optim",
+    "schedule",
+    "augment",
+    "trainer",
+    "callbacks",
+    "logger",
+    "experiment",
+)
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -15,7 +15,19 @@ from lungseg.tasks.build import build_module
 from lungseg.training.train import train
 from tests.helpers import run_program, run_warm
 
-GROUPS = ("task", "model", "loss", "optim", "schedule", "augment", "trainer", "logger", "experiment", "data")
+GROUPS = (
+    "task",
+    "model",
+    "loss",
+    "optim",
+    "schedule",
+    "augment",
+    "trainer",
+    "callbacks",
+    "logger",
+    "experiment",
+    "data",
+)
 
 
 def checked(*words):

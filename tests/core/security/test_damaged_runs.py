@@ -21,11 +21,11 @@ from lungseg.core.run_directory import Run
 from lungseg.core.security.checkpoint_content import _are_counts, require_checkpoint
 from lungseg.data.sources import phantom
 from lungseg.evaluation.evaluate import evaluate
+from lungseg.evaluation.loggers.wandb_run import _run_id
 from lungseg.evaluation.thumbnails import Pictures
 from lungseg.inference.lung_cropper import lung_boxes
 from lungseg.sweep.run.exit_status import values_of
 from lungseg.sweep.spec.settings import Objective
-from lungseg.training.loggers.wandb_run import _run_id
 from lungseg.training.train import train
 from tests.helpers import vouch
 

@@ -176,7 +176,13 @@ def test_other_classes_of_the_right_kind_are_taken(theirs):
         ("loss._init_", "all", "loss._init_ is no key"),
         ("optim._partial_", "yes, do", "optim._partial_ is yes, do, which Hydra does not know"),
         ("hydra", {"callbacks": {}}, "hydra is no key of a run"),
-        ("callbacks", [], "callbacks is no key of a run"),
+        ("callbacks", [], "callbacks is []; expected its keys and values"),
+        (
+            "callbacks",
+            {"mine": {"_target_": "pytorch_lightning.callbacks.ModelCheckpoint", "dirpath": "/"}},
+            "callbacks.mine._target_ is pytorch_lightning.callbacks.ModelCheckpoint",
+        ),
+        ("callbacks", {"mine": {"_target_": "os.system"}}, "callbacks.mine._target_ is os.system"),
         ("model.encoder", "tu-hf-hub:theirs/net", "model.encoder is tu-hf-hub:theirs/net"),
         ("model.encoder", "tu-local-dir:/tmp/net", "model.encoder is"),
         ("model.checkpoint_path", "theirs.pth", "model.checkpoint_path is refused"),
@@ -391,7 +397,7 @@ def test_a_users_own_configs_never_extend_what_is_accepted(theirs, tmp_path):
 
 def test_every_component_of_conf_is_accepted_when_read_back(trained, tmp_path):
     """Nothing that lungseg itself offers needs trust."""
-    for group in ("model", "loss", "optim", "schedule", "augment"):
+    for group in ("model", "loss", "optim", "schedule", "augment", "callbacks"):
         for option in sorted(path.stem for path in (CONF / group).glob("*.yaml")):
             config = compose([f"{group}={option}"])
             path = tmp_path / f"{group}-{option}"

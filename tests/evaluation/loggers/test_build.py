@@ -18,8 +18,8 @@ from lungseg.core.config.compose import compose
 from lungseg.core.errors import UserError
 from lungseg.data.visualize.overlay import Overlay
 from lungseg.evaluation.evaluate import evaluate
-from lungseg.training.loggers import build, wandb_run
-from lungseg.training.loggers.metrics_csv import MetricsFile
+from lungseg.evaluation.loggers import build, wandb_run
+from lungseg.training.metrics_file import MetricsFile
 from lungseg.training.train import train
 
 SMALL = ["experiment=quick", "data.pixels=32", "data.size=32", "model=unet_classic", "model.width=4", "model.depth=2"]

@@ -31,7 +31,7 @@ def build(options: Options, run_dir: Path, *, name: str, config: dict[str, Any])
         return []
     loggers: list[Logger] = []
     if "wandb" in options:
-        from lungseg.training.loggers import wandb_run
+        from lungseg.evaluation.loggers import wandb_run
 
         keys = options["wandb"] or {}
         run = wandb_run.start(
@@ -85,7 +85,7 @@ def log_summary(loggers: Sequence[Logger], values: Mapping[str, float]) -> None:
 def finish(loggers: Sequence[Logger]) -> None:
     """Close them in bounded time; a second call does nothing."""
     for run in _wandb_runs(loggers):
-        from lungseg.training.loggers import wandb_run
+        from lungseg.evaluation.loggers import wandb_run
 
         wandb_run.finish(run)
     for logger in loggers:

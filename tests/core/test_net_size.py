@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 
+from lungseg.core import net_size as size
 from lungseg.core.config.compose import compose
 from lungseg.core.errors import UserError
-from lungseg.models import size, smp, unet_classic
+from lungseg.models import smp, unet_classic
 from lungseg.training.train import train
 
 
