@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lungseg.core.atomic_io import write_json
+from lungseg.core.config.compose import changed
 from lungseg.core.config.validation import require_values
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_config_as_written
@@ -91,7 +92,7 @@ class Run:
         values = require_buildable(self.saved_values(), self.config_file)
         require_config_as_written(self.path)
         try:
-            return OmegaConf.create(require_values(values))
+            return changed(OmegaConf.create(require_values(values)), {})
         except UserError as error:
             raise UserError(f"{self.config_file}: {error}") from None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
+from lungseg.core.config.compose import changed
 from lungseg.core.errors import UserError
 from lungseg.core.manifest import data_fingerprint
 from lungseg.core.run_directory import Run
@@ -35,17 +36,22 @@ class Selection:
         return self.split == "val" and bool(self.val)
 
 
+def judged_config(cfg: DictConfig, options: DictConfig) -> DictConfig:
+    """Returns the run's config with the data that is judged, seen as the run sees its own."""
+    if options.data is None:
+        return cfg
+    kept = {key: cfg.data[key] for key in KEPT if key in cfg.data}
+    base = {} if "_target_" in options.data else dict(cfg.data)
+    given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
+    return changed(cfg, {"data": {**base, **given, **kept}})
+
+
 def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
-    """By ``options.split`` and ``options.data``; sets ``cfg.data`` to the data that is judged."""
+    """Chooses by ``options.split`` among the cases of ``cfg.data``, which may be other data than the run's."""
     split = options.split
     if split not in (None, "test", "val", "all"):
         why = "a score on training images says nothing of new patients; " if split == "train" else ""
         raise UserError(f"split={split}: {why}expected test, val or all")
-    if options.data is not None:
-        kept = {key: cfg.data[key] for key in KEPT if key in cfg.data}
-        base = {} if "_target_" in options.data else dict(cfg.data)
-        given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
-        cfg.data = OmegaConf.create({**base, **given, **kept})
     if options.data is None or "root" not in options.data:
         tell_paths(cfg, ["data.root"], run.config_file)
     cases = build_cases(cfg.data)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
+from lungseg.core.config.compose import changed
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.plural import plural
@@ -39,5 +40,5 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
             "an ensemble is of runs with the same test cases: of other seeds, or of folds beside a published test"
         )
     module, _ = rebuild(run, cfg)
-    cfg.trainer, cfg.data.batch_size = first.trainer, first.data.batch_size
+    cfg = changed(cfg, {"trainer": first.trainer, "data.batch_size": first.data.batch_size})
     return predictor_of(run, cfg, module, [*selection.cases, *selection.val], tta)

@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import Logger
 
 from lungseg.core import log_output
 from lungseg.core.arrays import Mask
+from lungseg.core.config.compose import changed
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import file_hash, require_as_written
@@ -26,7 +27,7 @@ from lungseg.evaluation import thresholds
 from lungseg.evaluation.analyses import ask
 from lungseg.evaluation.baselines import load_mean_mask
 from lungseg.evaluation.case_scorer import Scorer
-from lungseg.evaluation.case_selection import Selection, select
+from lungseg.evaluation.case_selection import Selection, judged_config, select
 from lungseg.evaluation.ensemble import Other, member_of
 from lungseg.evaluation.flawed_definitions import FlawedScores
 from lungseg.evaluation.loggers import build
@@ -56,8 +57,9 @@ def _evaluate(options: DictConfig, overrides: Sequence[str]) -> Judgement:
     require_as_written(run.path)
     module, epoch = rebuild(run, cfg)
     _tell_unfinished(run, cfg, epoch)
-    cfg.trainer = resolve({**cfg.trainer, "accelerator": options.accelerator})
-    cfg.data.batch_size = cfg.data.batch_size if options.batch_size is None else options.batch_size
+    given = {} if options.batch_size is None else {"data.batch_size": options.batch_size}
+    trainer = resolve({**cfg.trainer, "accelerator": options.accelerator})
+    cfg = judged_config(changed(cfg, {"trainer": trainer, **given}), options)
     selection = select(run, cfg, options)
     others = [Other(other, member_of(other, cfg, selection, options.tta)) for other in more]
     writers = build.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))

@@ -3,6 +3,7 @@
 import torch
 from omegaconf import DictConfig
 
+from lungseg.core.config.compose import changed
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.security.checkpoint_content import require_finite
@@ -14,11 +15,8 @@ from lungseg.tasks.segmentation import SegmentationModule
 def rebuild(run: Run, cfg: DictConfig) -> tuple[SegmentationModule, int]:
     """The net, and the epoch (from 0) of its weights; nothing is fetched, whatever the run began with."""
     best = load_checkpoint(run.best)
-    blank = cfg.copy()
-    blank.model.pretrained = False
-    if "weights" in blank.model:
-        blank.model.weights = None
-    module = build_module(blank)
+    nothing = {"model.pretrained": False} | ({"model.weights": None} if "weights" in cfg.model else {})
+    module = build_module(changed(cfg, nothing))
     _load(module, best["state_dict"], run)
     require_finite(run.best, best["state_dict"])
     return module, int(best["epoch"])

@@ -1,6 +1,7 @@
 """Config -> data, net, module, trainer. Each is built apart, so that an error names its part."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import albumentations
@@ -10,8 +11,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lungseg.core.config.compose import changed, suggestion, transfer
 from lungseg.core.config.compose import plain as plain
-from lungseg.core.config.compose import suggestion, transfer
 from lungseg.core.config.validation import require_preprocessing, require_values
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
@@ -30,7 +31,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     content["trainer"] = resolve(content["trainer"])
     content["data"]["workers"] = count_workers(content["data"]["workers"])
     content.pop("trust", None)  # said anew by whoever reads the config back
-    return OmegaConf.create(content)
+    return changed(OmegaConf.create(content), {})
 
 
 def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
@@ -58,13 +59,12 @@ def _normalisation(value: Any) -> Normalisation:
 def build_data(
     cfg: DictConfig, splits: Splits, boxes: Mapping[str, Box] | None = None, show: bool = True
 ) -> SegmentationData:
-    """Sets ``cfg.data.normalise`` to the numbers where it is ``dataset``."""
+    """Builds the loaders' source; where normalisation is the data set's own, it is measured: see ``measured``."""
     require_regions(splits, cfg.task.regions)
     how = build_preprocessing(cfg.data, boxes)
     pack = open_pack(_packed(cfg, splits), cfg.task.regions, how, show) if cfg.data.pack else None
     if cfg.data.normalise == "dataset":
-        cfg.data.normalise = list(measure(CaseDataset(splits["train"], cfg.task.regions, how, pack)))
-        how = build_preprocessing(cfg.data, boxes)
+        how = replace(how, normalise=measure(CaseDataset(splits["train"], cfg.task.regions, how, pack)))
     transforms = build_part("augment", cfg.augment).get("transforms")
     return SegmentationData(
         splits,
@@ -77,6 +77,13 @@ def build_data(
         overfit=cfg.data.overfit,
         seed=cfg.seed,
     )
+
+
+def measured(cfg: DictConfig, data: SegmentationData) -> DictConfig:
+    """Returns the config with the numbers that were measured of the data: what a run keeps, and is judged with."""
+    if cfg.data.normalise != "dataset":
+        return cfg
+    return changed(cfg, {"data.normalise": list(data.how.normalise or ())})
 
 
 def _packed(cfg: DictConfig, splits: Splits) -> list[Case]:

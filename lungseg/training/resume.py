@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
+from lungseg.core.config.compose import changed
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.manifest import data_fingerprint
@@ -34,16 +35,17 @@ def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
         )
     given = [override.lstrip("+").partition("=")[0] for override in overrides]
     tell_paths(cfg, [key for key in ("data.root", "model.weights") if key not in given], run.config_file)
+    changes = {}
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
         if key in MAY_CHANGE:
-            OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+            changes[key] = OmegaConf.create(f"value: {value}").value
         elif key not in ("resume", "trust", "traceback"):
             raise UsageError(
                 f"{key}: a resumed run keeps its own config; with resume= only {', '.join(MAY_CHANGE)} may be given; "
                 "start a new run to change anything else"
             )
-    return cfg
+    return changed(cfg, changes)
 
 
 def require_same_data(run: Run, found: str) -> None:

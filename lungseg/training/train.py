@@ -34,7 +34,7 @@ from lungseg.evaluation.loggers import build
 from lungseg.inference.checkpoint_reader import load_checkpoint, load_training_state
 from lungseg.inference.lung_cropper import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.models.latency import milliseconds
-from lungseg.tasks.build import arm, build_data, build_module, plain, resolved
+from lungseg.tasks.build import arm, build_data, build_module, measured, plain, resolved
 from lungseg.tasks.segmentation import SegmentationModule
 from lungseg.training import interruption
 from lungseg.training.distributed import slurm_requeue
@@ -86,6 +86,7 @@ def _train(cfg: DictConfig, earlier: Run | None, team: RankGroup, signals: Signa
     cropper = cropper_of(earlier, cfg.data.crop) if earlier else open_cropper(cfg.data.crop) if cfg.data.crop else None
     boxes = lung_boxes(cropper, cases, cfg.trainer) if cropper else None
     data = build_data(cfg, splits, boxes)
+    cfg = measured(cfg, data)
     run = earlier or _new_run(cfg, found, splits, data, cropper)
     with log_output.to_file(run.log_file), interruption.kept(run, cfg.data.batch_size):
         writers = _fit(cfg, run, module, data, signals, team, {"fingerprint": found, "boxes": boxes})

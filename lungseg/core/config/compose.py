@@ -2,7 +2,7 @@
 
 import contextlib
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,16 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
+
+
+def changed(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    """Returns a config in which some dotted keys have other values, and which refuses to be written to."""
+    copy = cfg.copy()
+    OmegaConf.set_readonly(copy, False)
+    for key, value in changes.items():
+        OmegaConf.update(copy, key, value, merge=False, force_add=True)
+    OmegaConf.set_readonly(copy, True)
+    return copy
 
 
 def plain_options(cfg: DictConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from lungseg.core.atomic_io import write_json
-from lungseg.core.config.compose import suggestion
+from lungseg.core.config.compose import changed, suggestion
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.locks import locked
@@ -70,7 +70,7 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
         log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
                  plural(len(cases), "case"))  # fmt: skip
     module, _ = rebuild(run, own)
-    own.trainer, own.data.batch_size = cfg.trainer, cfg.data.batch_size
+    own = changed(own, {"trainer": cfg.trainer, "data.batch_size": cfg.data.batch_size})
     return replace(predictor_of(run, own, module, cases), regions=[])
 
 
