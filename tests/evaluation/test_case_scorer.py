@@ -64,6 +64,25 @@ def test_distances_are_in_millimetres_by_the_pixels_of_that_very_case():
     )
 
 
+def test_a_volume_is_scored_as_an_x_ray_is_in_millimetres_along_three_axes():
+    rng = np.random.default_rng(0)
+    reference, prediction = np.zeros((12, 20, 24), bool), np.zeros((12, 20, 24), bool)
+    reference[3:9, 5:14, 6:18] = True
+    prediction[2:9, 6:15, 6:17] = True
+    prediction &= rng.random(prediction.shape) < 0.95
+    size = (5.0, 0.7, 0.7)
+    found = score(Scorer(regions("lung"), "mm", (2.0,)), case(), prediction[None], reference[None], size)
+    there = ndimage.distance_transform_edt(~edge(reference), sampling=size)[edge(prediction)]
+    back = ndimage.distance_transform_edt(~edge(prediction), sampling=size)[edge(reference)]
+    assert found.further[0]["hd95"] == pytest.approx(max(np.percentile(there, 95), np.percentile(back, 95)))
+    assert found.further[0]["nsd_2"] == pytest.approx((np.concatenate([there, back]) <= 2).mean())
+    assert found.counts.sum() == reference.size
+    hits = (prediction & reference).sum()
+    assert 2 * hits / (prediction.sum() + reference.sum()) == pytest.approx(
+        2 * found.counts[0, 0] / (2 * found.counts[0, 0] + found.counts[0, 1] + found.counts[0, 2])
+    )
+
+
 def test_a_case_that_was_missed_counts_with_the_worst_distance_and_none_is_made_up_where_nothing_is():
     reference, nothing = square(9, 20, 15), np.zeros((40, 60), bool)
     missed = surfaces(nothing, reference, (0.5, 0.5), (1.0,))
