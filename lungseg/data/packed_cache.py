@@ -1,4 +1,4 @@
-"""Every case decoded once, at the size that the net sees, in arrays on disk that all processes of a machine map."""
+"""Decodes every case once, as the net is to see it, into arrays on disk that all processes of a machine map."""
 
 import contextlib
 import errno
@@ -7,40 +7,58 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lungseg.core.arrays import Gray, Mask
+from lungseg.core.arrays import Mask
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import DataError
 from lungseg.core.locks import lock_patiently
 from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import parse_json, read_plain_file
 from lungseg.core.write_errors import refusal
+from lungseg.data.array_file import MappedArrays, create_array_file, index_paths
 from lungseg.data.cache_dir import cache_folder, key
 from lungseg.data.case import Case
-from lungseg.data.preprocessing import Preprocessing
 
 log = logging.getLogger("lungseg")
 
-VERSION = 1  # of what the pixels are and how they lie; a change makes every older pack unused
-SAMPLED = 16  # cases whose pixels are compared with their checksums on opening
+VERSION = 2  # of what the arrays are and how they lie; a change makes every older pack unused
+SAMPLED = 16  # cases whose arrays are compared with their checksums on opening,
+SAMPLED_BYTES = 256 * 2**20  # or as many of large ones as have so much, but the first and the last in any case
+PLACES = tuple(path.name for name in ("images.npy", "masks.npy") for path in index_paths(Path(name)))
+INDEX = ("cases.json", "areas.npy", "checks.npy", *PLACES)  # files that are compared wholly
+
+_Decoded = tuple[NDArray[Any], Mask, list[int], int]  # with each region's area and the checksum of both arrays
+
+
+class Preprocessor(Protocol):
+    """Makes the arrays of a case: an image of any dtype and shape, and its masks [K, ...] bool."""
+
+    def case(self, case: Case, regions: Sequence[str]) -> tuple[NDArray[Any], Mask]: ...
+
+    def cache_key(self, case: Case) -> object:
+        """Returns all that decides about the arrays of a case but its files; packs differ where its repr does."""
+
+    def least_bytes(self, case: Case, regions: Sequence[str]) -> tuple[int, int]:
+        """Returns how much space its image and its masks take at least; 0 where only decoding tells."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Images [N, S, S] uint8, masks [N, K, S, S] bool, each region's area [N, K] in pixels, and each case's row."""
+    """Holds the mapped images and masks of all cases, each region's area [N, K] in elements, and each case's row."""
 
     folder: Path
-    images: NDArray[np.uint8]
-    masks: NDArray[np.bool_]
+    images: MappedArrays
+    masks: MappedArrays
     areas: NDArray[np.int64]
     rows: dict[str, int]
 
@@ -48,19 +66,19 @@ class Pack:
         """Another process maps the files again; no pixel is sent."""
         return _map, (self.folder,)
 
-    def case(self, id: str) -> tuple[Gray, Mask]:
+    def case(self, id: str) -> tuple[NDArray[Any], Mask]:
         row = self.rows[id]
         return self.images[row], self.masks[row]
 
 
-def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool = True) -> Pack:
-    """The pack of just these files with just this preprocessing; made where there is none, by one process at a time."""
-    boxes = [how.boxes.get(case.id) for case in cases]
-    folder = cache_folder() / key(cases, regions, VERSION, how.size, how.clahe, how.aspect, boxes)
+def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessor, show: bool = True) -> Pack:
+    """Returns the pack of just these files, made just so; made where there is none, by one process at a time."""
+    made_how = type(how).__qualname__, [how.cache_key(case) for case in cases]
+    folder = cache_folder() / key(cases, regions, VERSION, *made_how)
     with _alone(folder):
         if folder.is_dir():
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, EOFError):
-                return _checked(_map(folder), len(cases))
+            with contextlib.suppress(OSError, ValueError, LookupError, TypeError, EOFError):
+                return _checked(folder, len(cases))
             log.info("the pack %s is damaged and is made again", folder)
             shutil.rmtree(folder)
         partial = folder.with_name(f".partial-{folder.name}")
@@ -76,40 +94,53 @@ def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessing,
     return _map(folder)
 
 
-def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Preprocessing, show: bool) -> None:
-    number, size = len(cases), how.size
-    needed = number * size**2 * (1 + len(regions))
+def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Preprocessor, show: bool) -> None:
+    number = len(cases)
+    for_images, for_masks = np.sum([(0, 0), *(how.least_bytes(case, regions) for case in cases)], axis=0).tolist()
+    needed = for_images + for_masks
     folder.parent.mkdir(parents=True, exist_ok=True)
-    log.info("packing %s, %.1f MiB, into %s", plural(number, "case"), needed / 2**20, folder.parent)
+    size = f", {needed / 2**20:.1f} MiB," if needed else ""
+    log.info("packing %s%s into %s", plural(number, "case"), size, folder.parent)
     if needed > shutil.disk_usage(folder.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     folder.mkdir()
-    images = _reserve(folder / "images.npy", (number, size, size), np.uint8)
-    masks = _reserve(folder / "masks.npy", (number, len(regions), size, size), np.bool_)
-    checks = np.zeros(number, np.uint32)
-
-    def fill(row: int) -> None:
-        images[row], masks[row] = how.case(cases[row], regions)
-        checks[row] = _check(images[row], masks[row])
-
-    with ThreadPoolExecutor(cores()) as pool:
-        done = pool.map(fill, range(number))
-        for _ in tqdm(done, "reading", number, leave=False, disable=None if show else True):
-            pass
-    np.save(folder / "areas.npy", np.stack([masks[row].sum((1, 2)) for row in range(number)]))
+    areas, checks = np.zeros((number, len(regions)), np.int64), np.zeros(number, np.uint32)
+    with (
+        create_array_file(folder / "images.npy", for_images) as images,
+        create_array_file(folder / "masks.npy", for_masks) as masks,
+        contextlib.closing(_decode(cases, regions, how)) as decoded,
+    ):
+        for row, one in enumerate(tqdm(decoded, "reading", number, leave=False, disable=None if show else True)):
+            image, mask, areas[row], checks[row] = one
+            images.append(image)
+            masks.append(mask)
+    np.save(folder / "areas.npy", areas)
     np.save(folder / "checks.npy", checks)
     (folder / "cases.json").write_text(json.dumps([case.id for case in cases]))
-    for array in (images, masks):
-        array.flush()
+    (folder / "index.crc").write_text(str(_check_index(folder)))
 
 
-def _reserve(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> Any:
-    """An array on disk whose space is taken at once: a disk that fills up later would kill the process."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
+def _decode(cases: Sequence[Case], regions: Sequence[str], how: Preprocessor) -> Generator[_Decoded]:
+    """Decodes cases side by side and gives them in order; only a few wait in memory, where volumes would fill it."""
+
+    def decode(case: Case) -> _Decoded:
+        image, masks = (np.asarray(array, order="C") for array in how.case(case, regions))
+        if masks.dtype != np.bool_ or len(masks) != len(regions):
+            raise TypeError(f"{len(masks)} masks of {masks.dtype}; expected {len(regions)} of bool")
+        return image, masks, [int(np.count_nonzero(mask)) for mask in masks], _check(image, masks)
+
+    waiting: deque[Future[_Decoded]] = deque()
+    with ThreadPoolExecutor(cores()) as pool:
+        try:
+            for case in cases:
+                waiting.append(pool.submit(decode, case))
+                if len(waiting) == 2 * cores():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _map(folder: Path) -> Pack:
@@ -118,26 +149,38 @@ def _map(folder: Path) -> Pack:
         raise ValueError("cases.json is no list of ids")
     return Pack(
         folder,
-        np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
-        np.load(folder / "masks.npy", mmap_mode="r", allow_pickle=False),
+        MappedArrays(folder / "images.npy"),
+        MappedArrays(folder / "masks.npy"),
         np.load(folder / "areas.npy", allow_pickle=False),
         {id: row for row, id in enumerate(ids)},
     )
 
 
-def _checked(pack: Pack, number: int) -> Pack:
-    """ValueError where shapes differ from what was written, or the pixels of some cases do."""
-    checks = np.load(pack.folder / "checks.npy", allow_pickle=False)
+def _checked(folder: Path, number: int) -> Pack:
+    """Maps a pack; ValueError where its index differs from what was written, or the arrays of some cases do."""
+    if str(_check_index(folder)).encode() != read_plain_file(folder / "index.crc"):
+        raise ValueError("the index differs")
+    pack = _map(folder)
+    checks = np.load(folder / "checks.npy", allow_pickle=False)
     if not len(pack.images) == len(pack.masks) == len(pack.areas) == len(pack.rows) == len(checks) == number:
         raise ValueError("the lengths differ")
-    for row in np.linspace(0, number - 1, min(SAMPLED, number)).astype(int):
+    large = (pack.images.nbytes + pack.masks.nbytes) // max(number, 1)
+    sampled = min(number, SAMPLED, max(SAMPLED_BYTES // max(large, 1), 2))
+    for row in np.linspace(0, number - 1, sampled).astype(int):
         if _check(pack.images[row], pack.masks[row]) != checks[row]:
             raise ValueError("the pixels differ")
     return pack
 
 
-def _check(image: Gray, masks: Mask) -> int:
-    return zlib.crc32(masks.tobytes(), zlib.crc32(image.tobytes()))
+def _check(image: NDArray[Any], masks: Mask) -> int:
+    return zlib.crc32(masks.data, zlib.crc32(image.data))
+
+
+def _check_index(folder: Path) -> int:
+    check = 0
+    for name in INDEX:
+        check = zlib.crc32(read_plain_file(folder / name), check)
+    return check
 
 
 @contextlib.contextmanager

@@ -88,6 +88,14 @@ class Preprocessing:
         cut = np.asarray(self.box(case.id, image.shape).cut(masks), np.bool_)
         return self.image(case.id, image), resize_masks(cut, self.size)
 
+    def cache_key(self, case: Case) -> object:
+        """Returns what decides about the pixels of a case but its files."""
+        return self.size, self.clahe, self.aspect, self.boxes.get(case.id)
+
+    def least_bytes(self, case: Case, regions: Sequence[str]) -> tuple[int, int]:
+        """Returns how much space the image and the masks of a case take."""
+        return self.size**2, self.size**2 * len(regions)
+
     def tensor(self, image: Gray) -> Tensor:
         """[H, W] uint8 -> [1, H, W] float32, as the net is given it."""
         pixels = image.astype(np.float32)[None] / 255
