@@ -23,6 +23,9 @@ from lungseg.tasks.regions import Regions
 
 StrPath = str | os.PathLike[str]
 
+GROUPS = (
+    "task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "callbacks", "logger", "experiment"
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[1]
 WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(["lungseg.training.train", "lungseg.evaluation.evaluate", "lungseg.models.smp"])

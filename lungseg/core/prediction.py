@@ -1,4 +1,4 @@
-"""What was predicted of one case, at the case's own size: of an X-ray or of a volume."""
+"""Holds what was predicted of one case, an X-ray or a volume, at its own size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

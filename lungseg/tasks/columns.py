@@ -1,4 +1,4 @@
-"""What a column of cases.csv is: its name, its unit, which way is better, and when a cell is empty."""
+"""Describes a column of cases.csv: its name, its unit, which way is better, and when a cell is empty."""
 
 from dataclasses import dataclass
 from typing import Literal

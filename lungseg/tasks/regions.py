@@ -1,4 +1,4 @@
-"""What the regions of a task are: organs, or lesions whose share of an organ is reported."""
+"""Says what the regions of a task are: organs, or lesions whose share of an organ is reported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What watches a training is a group of the config: ours can be taken away, a user's own added."""
+"""Takes away what watches a training, and adds a callback of a user's own, by the config."""
 
 import pytest
 

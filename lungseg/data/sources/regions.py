@@ -1,4 +1,4 @@
-"""What the regions are that published data sets have masks of."""
+"""Names the regions that published data sets have masks of, and what they are."""
 
 LUNG = "lung"
 INFECTION = "infection"

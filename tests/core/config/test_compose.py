@@ -5,21 +5,7 @@ import pytest
 from omegaconf.errors import ReadonlyConfigError
 
 from lungseg.core.config.compose import changed, compose, options
-from tests.helpers import run_program
-
-GROUPS = (
-    "task",
-    "data",
-    "model",
-    "loss",
-    "optim",
-    "schedule",
-    "augment",
-    "trainer",
-    "callbacks",
-    "logger",
-    "experiment",
-)
+from tests.helpers import GROUPS, run_program
 
 
 @pytest.mark.parametrize("group", GROUPS)

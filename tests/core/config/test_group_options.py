@@ -6,21 +6,7 @@ from lungseg.cli import main
 from lungseg.core.config.compose import compose, options
 from lungseg.core.errors import UsageError
 from lungseg.tasks.build import build_module, resolved
-from tests.helpers import run_warm
-
-GROUPS = (
-    "task",
-    "data",
-    "model",
-    "loss",
-    "optim",
-    "schedule",
-    "augment",
-    "trainer",
-    "callbacks",
-    "logger",
-    "experiment",
-)
+from tests.helpers import GROUPS, run_warm
 
 
 @pytest.mark.parametrize("group", GROUPS)

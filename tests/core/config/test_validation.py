@@ -13,21 +13,7 @@ from lungseg.core.errors import UsageError, UserError
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.tasks.build import build_module
 from lungseg.training.train import train
-from tests.helpers import run_program, run_warm
-
-GROUPS = (
-    "task",
-    "model",
-    "loss",
-    "optim",
-    "schedule",
-    "augment",
-    "trainer",
-    "callbacks",
-    "logger",
-    "experiment",
-    "data",
-)
+from tests.helpers import GROUPS, run_program, run_warm
 
 
 def checked(*words):
