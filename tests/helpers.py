@@ -20,6 +20,7 @@ from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.loaded_case import LoadedCase
 from lungseg.tasks.regions import Regions
+from lungseg.tasks.segmentation.task import Segmentation
 
 StrPath = str | os.PathLike[str]
 
@@ -106,6 +107,12 @@ def write_png(path: Path, pixels: NDArray[Any]) -> None:
 def regions(*names: str) -> Regions:
     """Returns the regions of a task as conf/task says what they are."""
     return Regions(names, {"infection": "lung"} if "infection" in names else {})
+
+
+def segmentation(*names: str) -> Segmentation:
+    """Returns the task of these regions."""
+    found = regions(*names)
+    return Segmentation("task", found.names, found.lesions)
 
 
 def predicted(

@@ -21,7 +21,7 @@ from lungseg.core.config.compose import CONF, compose
 from lungseg.core.errors import Stopped
 from lungseg.sweep.spec.study_file import read_study
 from lungseg.sweep.state.study_record import record
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.segmentation.module import SegmentationModule
 from lungseg.training.train import train
 from tests.helpers import ROOT, run_program, run_warm
 from tests.models.fakes import place_smp

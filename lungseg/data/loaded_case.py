@@ -1,11 +1,13 @@
 """A case with its pixels as they were published."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lungseg.core.arrays import Mask
+from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 
 
@@ -16,3 +18,6 @@ class LoadedCase:
     case: Case
     image: NDArray[Any]
     masks: Mask
+
+
+Predicted = Iterator[tuple[LoadedCase, Prediction]]

@@ -15,6 +15,7 @@ from lungseg.data.case import Case, fingerprint
 from lungseg.data.contamination import seen_images, without_seen
 from lungseg.data.saved_splits import load_splits
 from lungseg.data.splits import require_regions
+from lungseg.tasks.regions import regions_of
 
 log = logging.getLogger("lungseg")
 
@@ -67,7 +68,7 @@ def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
         if not chosen:
             raise UserError(f"data={cfg.data.name}: no case to judge with split={split}; use split=all or other data")
         split, name, val = split or "all", f"{cfg.data.name}-{found[:6]}", []
-    require_regions({split: chosen}, cfg.task.regions)
+    require_regions({split: chosen}, regions_of(cfg.task).names)
     return Selection(chosen, split, f"{name}-{split}", val)
 
 

@@ -1,133 +1,27 @@
-"""Every case's numbers: the rows of cases.csv, and what they come to."""
+"""Makes the rows of cases.csv, and chooses the cases that are worth a look."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lungseg.core.arrays import Mask
-from lungseg.data.case import Case, checksum, short_checksum
-from lungseg.metrics import overlap
-from lungseg.metrics.stats.agreement import bland_altman
-from lungseg.metrics.stats.bootstrap import mean_interval
-from lungseg.metrics.stats.patient_weights import Floats, Weight, effective_patients, weighted_mean
-from lungseg.metrics.stats.proportions import share_interval
-from lungseg.tasks.segmentation_columns import AREAS, LESIONS, METRICS
-from lungseg.tasks.segmentation_columns import SEVERITY as SEVERITIES
-
-COUNTED = tuple(one.name for one in LESIONS if one.total == "sum")
-SEVERITY = tuple(one.name for one in SEVERITIES)
+from lungseg.data.case import checksum, short_checksum
+from lungseg.tasks.base import CaseScore, Task
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A case and its pixels [K, 4]: true positive, false positive, false negative, true negative, at its own size.
-
-    ``further`` [K] are each region's other numbers by name; NaN is undefined.
-    """
-
-    case: Case
-    counts: NDArray[np.int64]
-    further: Sequence[Mapping[str, float]] = ()
-
-    def row(self, regions: Sequence[str]) -> dict[str, Any]:
-        """Id, patient, class, then each region's numbers and areas in pixels; what is undefined is empty."""
-        case = self.case
-        row: dict[str, Any] = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain}
-        row["image"] = short_checksum(checksum(case.image))
-        for region, counts, more in zip(regions, self.counts, self.further or [{}] * len(regions), strict=True):
-            values = {name: float(metric(counts)) for name, metric in METRICS.items()} | dict(more)
-            for name, value in values.items():
-                number = int(value) if name in COUNTED else round(value, 6) if np.isfinite(value) else None
-                row[f"{region}_{name}"] = number
-            for area, pixels in zip(AREAS, (counts[0] + counts[2], counts[0] + counts[1]), strict=True):
-                row[area.header(region)] = int(pixels)
-        row["image_area"] = int(self.counts[0].sum())
-        return row
+def row(task: Task, score: CaseScore) -> dict[str, Any]:
+    """Id, patient, class, then what each part of the task scored; what is undefined is empty."""
+    case = score.case
+    about: dict[str, Any] = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain}
+    image = short_checksum(checksum(case.image))
+    return {**about, "image": image, **task.row(score), "image_area": score.pixels}
 
 
-def count(prediction: Mask, reference: Mask) -> NDArray[np.int64]:
-    """Takes [K, H, W] or [K, Z, Y, X] twice -> [K, 4]."""
-    axes = tuple(range(1, prediction.ndim))
-    both = (prediction & reference).sum(axes)
-    found, there = prediction.sum(axes), reference.sum(axes)
-    everything = np.full_like(both, prediction[0].size)
-    counts = np.stack([both, found - both, there - both, everything - found - there + both], axis=1)
-    return counts.astype(np.int64)
-
-
-def summarise(judged: Sequence[Judged], regions: Sequence[str], weight: Weight = "images") -> dict[str, dict[str, Any]]:
-    """Region -> means over cases with intervals over patients; see ``overlap.summarise``, ``_pooled``, ``_further``.
-
-    With ``weight="patients"`` means are of the patients' own means. What is pooled, counted or the agreement of single
-    measurements is over cases all the same.
-    """
-    counts = np.stack([one.counts for one in judged])
-    patients = [one.case.patient for one in judged]
-    summary = overlap.summarise(counts, regions, patients, weight)
-    for k, region in enumerate(regions):
-        effective = summary[region]["effective_patients"]
-        summary[region] |= _pooled(counts[:, k], patients, weight, effective)
-        rows = [one.further[k] for one in judged if one.further]
-        if rows:
-            summary[region] |= _further(rows, patients, weight, effective)
-    return summary
-
-
-def _pooled(
-    counts: NDArray[np.int64], patients: Sequence[str], weight: Weight, effective: dict[str, float]
-) -> dict[str, Any]:
-    """[N, 4]: every overlap over the pixels of all cases together; cases wholly missed; how sure the false alarms are.
-
-    Pooled, a large image counts more than a small one, and what was invented where there is nothing counts as well.
-    """
-    there = counts[:, 0] + counts[:, 2] > 0
-    alarms = np.where(there, np.nan, counts[:, 1] > 0)
-    effective["false_alarm_rate"] = effective_patients(alarms, patients, weight)
-    low, high = share_interval(weighted_mean(alarms, patients, weight), effective["false_alarm_rate"])
-    return {
-        **{f"pooled_{name}": float(metric(counts.sum(0))) for name, metric in METRICS.items()},
-        "n_missed": int((there & (counts[:, 0] + counts[:, 1] == 0)).sum()),
-        "false_alarm_rate_low": low,
-        "false_alarm_rate_high": high,
-    }
-
-
-def _further(
-    rows: Sequence[Mapping[str, float]], patients: Sequence[str], weight: Weight, effective: dict[str, float]
-) -> dict[str, Any]:
-    """Means with intervals; lesions pooled over cases as well; severity as the agreement of two measurements."""
-    columns = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
-    summary: dict[str, Any] = {}
-    for name, values in columns.items():
-        if name in COUNTED:
-            summary[name] = int(values.sum())
-        elif name not in SEVERITY:
-            low, high = mean_interval(values, patients, weight=weight)
-            summary |= {name: _mean(values, patients, weight), f"{name}_low": low, f"{name}_high": high}
-            effective[name] = effective_patients(values, patients, weight)
-    if "lesions" in columns:
-        there = summary["lesions"] + summary["lesions_predicted"]
-        summary["lesion_f1_pooled"] = 2 * summary["lesions_found"] / there if there else float("nan")
-    if SEVERITY[0] in columns:
-        found = bland_altman(columns[SEVERITY[0]], columns[SEVERITY[1]], patients)
-        summary["severity"] = {name: getattr(found, name) for name in found.__slots__}
-    return summary
-
-
-def _mean(values: Floats, patients: Sequence[str], weight: Weight) -> float:
-    if weight == "patients":
-        return weighted_mean(values, patients, weight)
-    return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
-
-
-def worst_median_best(judged: Sequence[Judged], number: int = 3) -> dict[str, list[Judged]]:
-    """Cases by mean Dice over their regions; one without any reference counts 0 for a false alarm, else is left out."""
-    scored = [(score, one) for one in judged if not np.isnan(score := _score(one.counts))]
-    scored.sort(key=lambda pair: (pair[0], pair[1].case.id))
-    ranked = [one for _, one in scored]
+def worst_median_best(task: Task, scores: Sequence[CaseScore], number: int = 3) -> dict[str, list[CaseScore]]:
+    """Chooses by the task's own rank of a case; those without one are left out."""
+    ranks = [(rank, score) for score in scores if not np.isnan(rank := task.rank(score))]
+    ranks.sort(key=lambda pair: (pair[0], pair[1].case.id))
+    ranked = [score for _, score in ranks]
     number = min(number, max(len(ranked) // 3, 1))
     middle = max((len(ranked) - number) // 2, 0)
     return {
@@ -135,10 +29,3 @@ def worst_median_best(judged: Sequence[Judged], number: int = 3) -> dict[str, li
         "median": ranked[middle : middle + number],
         "best": ranked[len(ranked) - number :][::-1],
     }
-
-
-def _score(counts: NDArray[np.int64]) -> float:
-    values = overlap.dice(counts)
-    invented = np.isnan(values) & (counts[:, 1] > 0)
-    values = np.where(invented, 0.0, values)
-    return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")

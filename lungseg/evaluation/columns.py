@@ -6,7 +6,7 @@ from typing import Any
 
 from lungseg.core.security.printable_text import one_line
 from lungseg.tasks.columns import Column
-from lungseg.tasks.segmentation_columns import segmentation_columns
+from lungseg.tasks.segmentation.columns import segmentation_columns
 
 
 def columns(summary: Mapping[str, Any]) -> list[Column]:

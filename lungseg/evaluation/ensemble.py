@@ -13,6 +13,7 @@ from lungseg.data.contamination import seen_images
 from lungseg.evaluation.case_selection import Selection
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import Predictor, predictor_of
+from lungseg.tasks.regions import regions_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
     """Another run of an ensemble: of the ``first`` one's regions, and honest on the cases of the ``selection``."""
     cfg = run.config()
     require_as_written(run.path)
-    if list(cfg.task.regions) != list(first.task.regions):
+    if (cfg.task._target_, regions_of(cfg.task)) != (first.task._target_, regions_of(first.task)):
         raise UserError(
             f"run: {run.path} is of task={cfg.task.name}, the first run of task={first.task.name}; an ensemble is of "
             "runs of one task"

@@ -3,42 +3,39 @@
 import hashlib
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
 from lungseg.core import log_output
-from lungseg.core.arrays import Mask
 from lungseg.core.config.compose import changed
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import file_hash, require_as_written
+from lungseg.core.prediction import Prediction
 from lungseg.core.programs import command_line
 from lungseg.core.run_directory import Run, open_run
 from lungseg.core.security.trusted_code import trusting
-from lungseg.data.case import Case, fingerprint
+from lungseg.data.case import fingerprint
 from lungseg.data.contamination import seen_images
 from lungseg.data.io.spacing import distance_unit
+from lungseg.data.loaded_case import LoadedCase
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.analyses import ask
-from lungseg.evaluation.baselines import load_mean_mask
-from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_selection import Selection, judged_config, select
 from lungseg.evaluation.ensemble import Other, member_of
-from lungseg.evaluation.flawed_definitions import FlawedScores
 from lungseg.evaluation.loggers import build
 from lungseg.evaluation.options import TOLERANCES, members, require_sound, tolerances
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, Judgement, judge
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
+from lungseg.tasks.base import Scoring, Task, Thresholds
 from lungseg.tasks.build import plain
-from lungseg.tasks.regions import regions_of
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.module import TaskModule
 
 log = logging.getLogger("lungseg")
 
@@ -79,7 +76,7 @@ def _tell_unfinished(run: Run, cfg: DictConfig, epoch: int) -> None:
 def judge_run(
     run: Run,
     cfg: DictConfig,
-    module: SegmentationModule,
+    module: TaskModule,
     selection: Selection,
     epoch: int,
     *,
@@ -92,12 +89,12 @@ def judge_run(
     single = predictor_of(run, cfg, module, [*selection.cases, *selection.val], given.tta)
     predict = Ensemble([single, *(other.predict for other in others)]) if others else single
     asked = ask.prepare(given, cfg, selection.cases)
-    tuned = _tuned(run, cfg, predict, selection, given.tta, others)
+    tuned = _tuned(run, cfg, single.task, predict, selection, given.tta, others)
     name = _name(selection, given, others)
     directory = Path(given.out) if given.get("out") else run.path / "evaluation" / name
     about = _about(run, cfg, selection, epoch, given) | _about_members(run, others)
     found = judge(predict, selection.cases, _how(run, cfg, single, selection, given, tuned), directory, about)
-    log.info("\n%s\n", render(found.summary))
+    log.info("\n%s\n", render(single.task, found.summary))
     answers = ask.ask(asked, predict, selection.cases, found)
     _to_loggers(writers, name, found)
     log.info("run       %s", run.path)
@@ -109,20 +106,28 @@ def judge_run(
 
 
 def _tuned(
-    run: Run, cfg: DictConfig, predict: Predictor | Ensemble, selection: Selection, tta: str, others: Sequence[Other]
-) -> thresholds.Thresholds | None:
+    run: Run,
+    cfg: DictConfig,
+    task: Task,
+    predict: Predictor | Ensemble,
+    selection: Selection,
+    tta: str,
+    others: Sequence[Other],
+) -> Thresholds | None:
     """The thresholds that the run's own validation chooses; None where there is no honest way to them."""
+    if not task.picks_thresholds:
+        return None
 
-    def choose() -> thresholds.Thresholds | None:
+    def choose() -> Thresholds | None:
         if not selection.val or cfg.data.get("overfit") is not None:
             return None
-        return thresholds.choose(predict(selection.val), list(cfg.task.regions))
+        return task.choose_thresholds(predict(selection.val))
 
     if not others:
         weights = file_hash(run.best)[:12]
         kept = thresholds.kept(run.thresholds_file, tta, weights, choose)
-        if kept is not None and set(kept) != set(cfg.task.regions):
-            named, expected = ", ".join(map(ascii, kept)), ", ".join(cfg.task.regions)
+        if kept is not None and set(kept) != set(task.parts):
+            named, expected = ", ".join(map(ascii, kept)), ", ".join(task.parts)
             raise UserError(
                 f"{run.thresholds_file}: has thresholds of {named}; expected of {expected}; {thresholds.REMEDY}"
             )
@@ -139,20 +144,24 @@ def _how(
     predict: Predictor,
     selection: Selection,
     given: DictConfig,
-    tuned: thresholds.Thresholds | None,
+    tuned: Thresholds | None,
 ) -> How:
-    unit = distance_unit(selection.cases)
-    mask = load_mean_mask(run.baseline_file, len(cfg.task.regions)).astype(np.float32)
+    task = predict.task
+    kept = task.read_baseline(run.baseline_file)
+    flattery = task.flawed_definitions(cfg.data.batch_size, given.threshold) if given.get("legacy") else None
+    if given.get("legacy") and flattery is None:
+        raise UserError(f"legacy=true: no definitions that flatter circulate for task={task.name}; leave it out")
 
-    def baseline(case: Case, shape: tuple[int, ...]) -> Mask:
-        return predict.how.back(mask, case.id, (shape[0], shape[1])) >= 0.5
+    def baselines(loaded: LoadedCase, prediction: Prediction) -> Mapping[str, Prediction]:
+        return task.baselines(kept, prediction, loaded, predict.how)
 
     return How(
-        Scorer(regions_of(cfg.task), unit, tolerances(given.tolerances)),
-        baseline,
+        task,
+        Scoring(unit=distance_unit(selection.cases), tolerances=tolerances(given.tolerances)),
+        baselines,
         given.threshold,
         tuned,
-        FlawedScores(predict.regions, cfg.data.batch_size) if given.get("legacy") else None,
+        flattery,
         given.get("weight") or "images",
     )
 

@@ -1,25 +1,15 @@
-"""The tables that a person reads at the end of a run."""
+"""Writes what a person reads at the end of a run: what was judged, then each part of the task."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
-from lungseg.core.text_tables import aligned
-from lungseg.evaluation.columns import columns
-from lungseg.evaluation.flawed_definitions import NAMES
-from lungseg.metrics.stats.few_patients import few_patients
-from lungseg.tasks.segmentation_columns import METRICS, SIZES, nsd_name
-
-HEADER: tuple[str, ...] = ("", "Dice [95% CI]", "IoU [95% CI]", "precision", "recall", "specificity", "false alarms")
-SAID = {"dice": "Dice", "iou": "IoU"}
-
-Scores = Mapping[str, Any]
+from lungseg.tasks.base import Task
 
 
-def render(summary: Mapping[str, Any]) -> str:
-    """A block of lines per region: the net, the mean mask, all background; then what else was measured."""
+def render(task: Task, summary: Mapping[str, Any]) -> str:
+    """A block of lines per part: the net, and what needs none; then what else was measured."""
     lines = [
         f"{one_line(summary['split'])} of {one_line(summary['data'])}: {plural(summary['cases'], 'case')} of "
         f"{plural(summary['patients'], 'patient')}, "
@@ -28,147 +18,6 @@ def render(summary: Mapping[str, Any]) -> str:
         + (f", ensemble of {summary['members']}" if summary.get("members", 1) > 1 else "")
         + (", means over patients" if summary.get("weight") == "patients" else "")
     ]
-    for region in summary["regions"]:
-        first = summary["results"]["model"][region]
-        columns = slice(None) if first["n_empty"] else slice(-1)  # no false alarm where every case has the region
-        rows: list[tuple[str, ...]] = [HEADER[columns]]
-        for name, scores in summary["results"].items():
-            rows.append(_row(_said(name, summary, region), scores[region])[columns])
-        lines += [
-            "",
-            f"{one_line(region)} ({plural(first['n_reference'], 'case')} with it, {first['n_empty']} without)",
-            *(f"  {line}" for line in aligned(rows)),
-            *(f"  {line}" for line in _further(first, summary, region)),
-            *(f"  {line}" for line in _rough(first, summary)),
-            *_flattery(summary, region),
-        ]
+    for part in task.parts:
+        lines += ["", *task.report(summary, part)]
     return "\n".join(lines)
-
-
-def _said(name: str, summary: Mapping[str, Any], region: str) -> str:
-    if name != "tuned":
-        return name.replace("_", " ")
-    where = "chosen on these cases" if summary.get("tuned_on_these_cases") else "by validation"
-    return f"at {summary['thresholds_from_validation'][region]:.2f}, {where}"
-
-
-def _row(name: str, scores: Scores) -> tuple[str, ...]:
-    alarms = "-" if scores["n_empty"] == 0 else f"{scores['false_alarm_rate']:.0%}"
-    numbers = (_number(scores[column]) for column in ("precision", "recall", "specificity"))
-    return (name, _interval(scores, "dice"), _interval(scores, "iou"), *numbers, alarms)
-
-
-def _rough(scores: Scores, summary: Mapping[str, Any]) -> list[str]:
-    """Says whose intervals rest on too few patients, of those that are printed."""
-    printed = {column.in_summary: column.printed for column in columns(summary)}
-    names = {name: printed.get(name, "") for name in scores.get("effective_patients", {})}
-    shown = {name: said for name, said in names.items() if said and not _unknown(scores.get(f"{name}_low"))}
-    numbers: dict[str, float] = {}
-    for name, said in shown.items():
-        number = scores["effective_patients"][name]
-        numbers[said] = min(numbers.get(said, number), number)
-    said = few_patients(numbers)
-    return [said] if said else []
-
-
-def _further(scores: Scores, summary: Mapping[str, Any], region: str) -> list[str]:
-    """What else is known of the net; nothing of what no case defines."""
-    if "hd95" not in scores:
-        return []
-    lines = []
-    if scores["n_reference"]:
-        lines += [_pooled(scores), *_surface(scores, summary["unit"], summary["tolerances"])]
-    if scores["n_empty"]:
-        lines.append(
-            f"without it: a false alarm in {_share(scores, 'false_alarm_rate')} of "
-            f"the {plural(scores['n_empty'], 'case')}, "
-            f"on {100 * scores['false_alarm_area']:.2g}% of the image on average"
-        )
-    if scores.get("lesions"):
-        lines += _lesions(scores)
-    severity = scores.get("severity")
-    if severity and severity["cases"]:
-        lines.append(_severity(severity, summary["cases"], summary.get("weight") == "patients"))
-    found = summary["calibration"][region]
-    lines.append(
-        f"calibration: expected error {_number(found['expected_error'])}, of the worst bin "
-        f"{_number(found['maximum_error'])}, Brier {_number(found['brier'], 4)}"
-    )
-    return lines
-
-
-def _pooled(scores: Scores) -> str:
-    parts = [f"{SAID.get(name, name)} {_number(scores[f'pooled_{name}'])}" for name in METRICS]
-    return f"all pixels pooled: {', '.join(parts)}"
-
-
-def _surface(scores: Scores, unit: str, tolerances: Sequence[float]) -> list[str]:
-    within = [f"{_interval(scores, nsd_name(one))} within {one:g} {unit}" for one in sorted(tolerances)]
-    missed = scores["n_missed"]
-    said = f" (the image's diagonal in {missed} where nothing was found)" if missed else ""
-    return [
-        f"surface: HD95 {_interval(scores, 'hd95', 1)} {unit}, ASSD {_interval(scores, 'assd', 2)} {unit}{said}",
-        f"surface Dice: {', '.join(within)}",
-    ]
-
-
-def _lesions(scores: Scores) -> list[str]:
-    names = list(SIZES)
-    limits = [f"under {SIZES[names[0]][1]:.1%}", "", f"from {SIZES[names[-1]][0]:.0%} of the image"]
-    sizes = [
-        f"{name}{f' ({limit})' if limit else ''} {scores[f'lesions_found_{name}']} of {scores[f'lesions_{name}']}"
-        for name, limit in zip(names, limits, strict=True)
-        if scores[f"lesions_{name}"]
-    ]
-    return [
-        f"lesions: {scores['lesions_found']} of {scores['lesions']} found, {scores['lesions_predicted']} predicted: "
-        f"F1 {_number(scores['lesion_f1_pooled'])}, per case {_interval(scores, 'lesion_f1')}",
-        f"lesions found by size: {', '.join(sizes)}",
-    ]
-
-
-def _severity(found: Mapping[str, Any], cases: int, over_cases: bool) -> str:
-    """Bland and Altman's numbers, which are of single cases, whatever other means are over."""
-    some = f" ({found['cases']} of {cases} cases)" if found["cases"] < cases or over_cases else ""
-    parts = [
-        f"bias {_percent(found['bias'])}",
-        f"mean error {_percent(found['mean_absolute_error'], '')}",
-        f"95% of the errors within [{_percent(found['lower_limit'])}, {_percent(found['upper_limit'])}]",
-        f"correlation {_number(found['pearson'], 2)}",
-        f"concordance {_number(found['concordance'], 2)}",
-    ]
-    known = [part for part in parts if not part.endswith((" -", "-]"))]
-    return f"infected share of the lungs{some}: {', '.join(known)}"
-
-
-def _flattery(summary: Mapping[str, Any], region: str) -> list[str]:
-    if not summary.get("legacy"):
-        return []
-    found = summary["legacy"][region]
-    rows = [(said, _number(found[name]["value"]), found[name]["why"]) for name, said in NAMES.items()]
-    return ["  by definitions that circulate the same predictions score", *(f"    {line}" for line in aligned(rows))]
-
-
-def _percent(value: float | None, sign: str = "+") -> str:
-    return "-" if value is None or math.isnan(value) else f"{100 * value:{sign}.1f}%"
-
-
-def _share(scores: Scores, name: str) -> str:
-    low, high = scores[f"{name}_low"], scores[f"{name}_high"]
-    return f"{scores[name]:.0%}" + ("" if _unknown(low, high) else f" [{low:.0%}, {high:.0%}]")
-
-
-def _interval(scores: Scores, name: str, digits: int = 3) -> str:
-    low, high = scores[f"{name}_low"], scores[f"{name}_high"]
-    if _unknown(low, high):
-        several = scores.get("effective_patients", {}).get(name, 0) > 1  # and still no spread to resample
-        return _number(scores[name], digits) + (" (all equal)" if several else "")
-    return f"{_number(scores[name], digits)} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def _unknown(*values: float | None) -> bool:
-    return any(value is None or math.isnan(value) for value in values)
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"

@@ -1,35 +1,20 @@
-"""The threshold that the validation cases choose for each region; never the test cases."""
+"""Keeps the thresholds that the validation cases chose in the run directory."""
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lungseg.core.atomic_io import write_json
 from lungseg.core.errors import UserError
 from lungseg.core.locks import locked
 from lungseg.core.security.safe_json import described, is_kind, read_object
-from lungseg.inference.whole_image import Predicted
-from lungseg.metrics import thresholds
+from lungseg.tasks.base import Thresholds
 
 log = logging.getLogger("lungseg")
 
-Thresholds = dict[str, float]
-
 REMEDY = "remove it, and it is made again"
-
-
-def choose(predicted: Predicted, regions: Sequence[str]) -> Thresholds:
-    """Region -> the threshold of 0.01 to 0.99 with the best mean Dice over the cases that have it."""
-    histograms: list[list[NDArray[np.int64]]] = [[] for _ in regions]
-    for loaded, prediction in predicted:
-        for k in range(len(regions)):
-            histograms[k].append(thresholds.histogram(prediction.probabilities[k], loaded.masks[k]))
-    return {region: thresholds.choose(np.stack(found)) for region, found in zip(regions, histograms, strict=True)}
 
 
 def kept(path: Path, how: str, weights: str, make: Callable[[], Thresholds | None]) -> Thresholds | None:

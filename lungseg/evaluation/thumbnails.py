@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungseg.core.arrays import Gray, Mask
+from lungseg.core.arrays import Mask
 from lungseg.core.errors import UserError
 from lungseg.core.shell_commands import evaluate_command
 from lungseg.data.io.image import resize_plane
+from lungseg.data.visualize.overlay import Overlay
 
 SIDE = 192  # pixels of the longer side
 LARGEST = 2**20  # bytes of one picture
@@ -33,14 +34,15 @@ class PictureWriter:
     def __init__(self, archive: zipfile.ZipFile, regions: Sequence[str]) -> None:
         self.archive, self.regions, self.number = archive, list(regions), 0
 
-    def add(self, image: Gray, reference: Mask, prediction: Mask) -> None:
-        """[H, W] and [K, H, W] twice."""
+    def add(self, overlay: Overlay) -> None:
+        """Adds the next case as it is drawn; a task without masks has its image alone."""
+        image = overlay.image
         scale = min(SIDE / max(image.shape), 1)
         shape = (max(round(image.shape[0] * scale), 1), max(round(image.shape[1] * scale), 1))
         small = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)
         self._write(f"image/{self.number}.jpg", np.asarray(small, np.uint8), "JPEG")
-        for name, masks in (("reference", reference), ("prediction", prediction)):
-            for region, mask in zip(self.regions, masks, strict=True):
+        for name, masks in (("reference", overlay.reference), ("prediction", overlay.prediction)):
+            for region, mask in zip(self.regions, masks, strict=False):
                 if mask.any():
                     self._write(f"{name}/{region}/{self.number}.png", resize_plane(mask, shape), "PNG")
         self.number += 1

@@ -9,10 +9,10 @@ from lungseg.core.run_directory import Run
 from lungseg.core.security.checkpoint_content import require_finite
 from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.tasks.build import build_module
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.module import TaskModule
 
 
-def rebuild(run: Run, cfg: DictConfig) -> tuple[SegmentationModule, int]:
+def rebuild(run: Run, cfg: DictConfig) -> tuple[TaskModule, int]:
     """The net, and the epoch (from 0) of its weights; nothing is fetched, whatever the run began with."""
     best = load_checkpoint(run.best)
     nothing = {"model.pretrained": False} | ({"model.weights": None} if "weights" in cfg.model else {})
@@ -22,7 +22,7 @@ def rebuild(run: Run, cfg: DictConfig) -> tuple[SegmentationModule, int]:
     return module, int(best["epoch"])
 
 
-def _load(module: SegmentationModule, weights: dict[str, torch.Tensor], run: Run) -> None:
+def _load(module: TaskModule, weights: dict[str, torch.Tensor], run: Run) -> None:
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

@@ -26,7 +26,7 @@ from lungseg.data.contamination import seen_images
 from lungseg.data.preprocessing import Box
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.whole_image import predict
-from lungseg.tasks.build import build_preprocessing
+from lungseg.tasks.build import build_preprocessing, build_task
 from lungseg.tasks.regions import regions_of
 
 log = logging.getLogger("lungseg")
@@ -58,7 +58,8 @@ def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: b
     cfg = cropper.config()
     module, _ = rebuild(cropper, cfg)
     log.info("looking for the lungs of %s with %s", plural(len(cases), "case"), cropper.path)
-    found = predict(module, cases, [], build_preprocessing(cfg.data), device=device(trainer), show=show)
+    task, how = build_task(cfg), build_preprocessing(cfg.data)
+    found = predict(task, module, cases, [], how, device=device(trainer), show=show)
     regions = regions_of(cfg.task)
     lung = regions.names.index(regions.organs[0])
     boxes = {prediction.case_id: around(prediction.mask(0.5)[lung]) for _, prediction in found}

@@ -11,11 +11,13 @@ from lungseg.core.device import device
 from lungseg.core.prediction import mean
 from lungseg.core.run_directory import Run
 from lungseg.data.case import Case
+from lungseg.data.loaded_case import Predicted
 from lungseg.data.preprocessing import Preprocessing
 from lungseg.inference.lung_cropper import cropper_of, lung_boxes
-from lungseg.inference.whole_image import Predicted, predict
-from lungseg.tasks.build import build_preprocessing
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.inference.whole_image import predict
+from lungseg.tasks.base import Task
+from lungseg.tasks.build import build_preprocessing, build_task
+from lungseg.tasks.module import TaskModule
 
 Change = Callable[[Case, Gray], Gray]
 
@@ -27,7 +29,8 @@ class Predictor:
     ``change`` is done to an image before the net sees it.
     """
 
-    module: SegmentationModule
+    task: Task
+    module: TaskModule
     regions: Sequence[str]
     how: Preprocessing
     device: torch.device
@@ -37,6 +40,7 @@ class Predictor:
 
     def __call__(self, cases: Sequence[Case]) -> Predicted:
         return predict(
+            self.task,
             self.module,
             cases,
             self.regions,
@@ -66,10 +70,9 @@ class Ensemble:
         return Ensemble([member.but(tta=tta, change=change) for member in self.members])
 
 
-def predictor_of(
-    run: Run, cfg: DictConfig, module: SegmentationModule, cases: Sequence[Case], tta: str = "none"
-) -> Predictor:
+def predictor_of(run: Run, cfg: DictConfig, module: TaskModule, cases: Sequence[Case], tta: str = "none") -> Predictor:
     """For these ``cases``: where a run cuts to the lungs, these are looked for in them first."""
     cropper = cropper_of(run, cfg.data.get("crop"))
     how = build_preprocessing(cfg.data, lung_boxes(cropper, cases, cfg.trainer) if cropper else None)
-    return Predictor(module, list(cfg.task.regions), how, device(cfg.trainer), cfg.data.batch_size, tta)
+    task = build_task(cfg)
+    return Predictor(task, module, list(task.regions.names), how, device(cfg.trainer), cfg.data.batch_size, tta)

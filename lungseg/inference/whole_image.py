@@ -1,24 +1,24 @@
 """Whole cases through a trained net: probabilities at each image's own size."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from lungseg.core.arrays import Gray, Probabilities
+from lungseg.core.arrays import Gray
 from lungseg.core.errors import UserError
-from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_case
 from lungseg.data.io.spacing import spacing
-from lungseg.data.loaded_case import LoadedCase
+from lungseg.data.loaded_case import LoadedCase, Predicted
 from lungseg.data.loader import Loader
 from lungseg.data.preprocessing import Preprocessing
-
-Predicted = Iterator[tuple[LoadedCase, Prediction]]
+from lungseg.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class WholeCases(Dataset[Item]):
 
 
 def predict(
+    task: Task,
     module: nn.Module,
     cases: Sequence[Case],
     regions: Sequence[str],
@@ -80,16 +81,15 @@ def predict(
     with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
         for items in loader:
             inputs = torch.stack([item.input for item in items]).to(device)
-            for item, small in zip(items, _probabilities(module, inputs, tta), strict=True):
-                loaded, id = item.loaded, item.loaded.case.id
-                yield loaded, Prediction(id, how.back(small, id, loaded.image.shape), spacing=item.spacing)
+            for item, output in zip(items, _outputs(task, module, inputs, tta), strict=True):
+                yield item.loaded, replace(task.decode(output, item.loaded, how), spacing=item.spacing)
             progress.update(len(items))
 
 
 @torch.inference_mode()
-def _probabilities(module: nn.Module, inputs: Tensor, tta: str) -> Probabilities:
-    probabilities = module(inputs)
+def _outputs(task: Task, module: nn.Module, inputs: Tensor, tta: str) -> NDArray[np.float32]:
+    outputs = module(inputs)
     if tta == "flip":
-        probabilities = (probabilities + module(inputs.flip(-1)).flip(-1)) / 2
-    array: Probabilities = probabilities.float().cpu().numpy()
+        outputs = (outputs + task.unflip(module(inputs.flip(-1)))) / 2
+    array: NDArray[np.float32] = outputs.float().cpu().numpy()
     return array

@@ -22,7 +22,8 @@ from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import IMAGENET, Box, Normalisation, Preprocessing
 from lungseg.data.splits import Splits, require_regions
-from lungseg.tasks.segmentation import MakeOptimizer, MakeSchedule, SegmentationModule
+from lungseg.tasks.base import Task
+from lungseg.tasks.module import MakeOptimizer, MakeSchedule, ModuleParts, TaskModule
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -60,15 +61,16 @@ def build_data(
     cfg: DictConfig, splits: Splits, boxes: Mapping[str, Box] | None = None, show: bool = True
 ) -> SegmentationData:
     """Builds the loaders' source; where normalisation is the data set's own, it is measured: see ``measured``."""
-    require_regions(splits, cfg.task.regions)
+    regions = list(build_task(cfg).regions.names)
+    require_regions(splits, regions)
     how = build_preprocessing(cfg.data, boxes)
-    pack = open_pack(_packed(cfg, splits), cfg.task.regions, how, show) if cfg.data.pack else None
+    pack = open_pack(_packed(cfg, splits), regions, how, show) if cfg.data.pack else None
     if cfg.data.normalise == "dataset":
-        how = replace(how, normalise=measure(CaseDataset(splits["train"], cfg.task.regions, how, pack)))
+        how = replace(how, normalise=measure(CaseDataset(splits["train"], regions, how, pack)))
     transforms = build_part("augment", cfg.augment).get("transforms")
     return SegmentationData(
         splits,
-        cfg.task.regions,
+        regions,
         how,
         pack=pack,
         batch_size=cfg.data.batch_size,
@@ -104,23 +106,26 @@ def measure(dataset: CaseDataset) -> tuple[float, float]:
     return round(mean, 6), round(float(np.sqrt(((levels - mean) ** 2 * share).sum())), 6)
 
 
-def build_module(cfg: DictConfig) -> SegmentationModule:
+def build_task(cfg: DictConfig) -> Task:
+    """Returns what is learned."""
+    task: Task = build_part("task", cfg.task)
+    if not isinstance(task, Task):
+        raise UserError(f"task._target_={cfg.task._target_}: expected a subclass of lungseg.tasks.base.Task")
+    return task
+
+
+def build_module(cfg: DictConfig) -> TaskModule:
     """Net, loss, optimizer and schedule; the seed is set here, so that equal configs start from equal weights."""
+    task = build_task(cfg)
     torch.manual_seed(cfg.seed)
     model = OmegaConf.masked_copy(cfg.model, [key for key in cfg.model if key != "name"])
-    net = build_part("model", model, in_channels=1, regions=len(cfg.task.regions))
+    net = build_part("model", model, in_channels=1, regions=len(task.parts))
     optimizer, schedule = build_part("optim", cfg.optim), build_part("schedule", cfg.schedule)
     _try_out(optimizer, schedule)
-    module = SegmentationModule(
-        net,
-        build_part("loss", cfg.loss),
-        list(cfg.task.regions),
-        optimizer,
-        schedule,
-        seed=cfg.seed,
-        channels_last=cfg.trainer.channels_last,
-    )
-    known = [f"val/{name}" for name in module.overlap.names()]
+    loss = build_part("loss", cfg.loss)
+    module = task.build_module(ModuleParts(net, loss, optimizer, schedule, cfg.seed, cfg.trainer.channels_last))
+    module.task = task
+    known = [f"val/{name}" for name in task.measured()]
     if cfg.monitor not in known:
         raise UserError(
             f"monitor={cfg.monitor}: nothing of that name is measured{suggestion(cfg.monitor, known)}; "

@@ -48,5 +48,5 @@ class Regions:
 
 def regions_of(task: Mapping[str, Any]) -> Regions:
     """Reads them from a task's config."""
-    names: Sequence[str] = task["regions"]
-    return Regions(tuple(names), dict(task["lesions"]))
+    names: Sequence[str] = task.get("regions", ())
+    return Regions(tuple(names), dict(task.get("lesions", {})))

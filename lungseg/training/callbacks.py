@@ -20,10 +20,11 @@ from lungseg.core.atomic_io import replaced
 from lungseg.core.device import widest
 from lungseg.core.run_directory import Run
 from lungseg.data.dataset import CaseDataset
+from lungseg.data.loaded_case import LoadedCase
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
-from lungseg.evaluation.case_table import count
 from lungseg.evaluation.loggers.build import log_overlays
-from lungseg.metrics import overlap
+from lungseg.tasks.columns import Column
+from lungseg.tasks.module import TaskModule
 from lungseg.training.metrics_file import MetricsFile
 
 REDRAWN = 10.0  # seconds between two pictures of the curves
@@ -44,6 +45,8 @@ class Overlays(Callback):
         self.folder = run_of(trainer).overlays
         self.dataset: CaseDataset = getattr(trainer, "datamodule").val_set  # noqa: B009
         self.indices = _spread(self.dataset, self.number)
+        assert isinstance(pl_module, TaskModule)
+        self.task = pl_module.task
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
@@ -59,13 +62,10 @@ class Overlays(Callback):
     def _predict(self, module: pl.LightningModule) -> list[Overlay]:
         samples = [self.dataset[0, index] for index in self.indices]
         images = torch.stack([sample["image"] for sample in samples]).to(module.device)
-        predictions = (module(images) > 0.5).cpu().numpy()
         overlays = []
-        for index, sample, prediction in zip(self.indices, samples, predictions, strict=True):
-            case, reference = self.dataset.cases[index], sample["mask"].numpy() > 0.5
-            values = overlap.dice(count(prediction, reference))
-            dice = {region: float(value) for region, value in zip(self.dataset.regions, values, strict=True)}
-            overlays.append(Overlay(case.id, case.label, self.dataset.shown(index), reference, prediction, dice))
+        for index, sample, output in zip(self.indices, samples, module(images).cpu().numpy(), strict=True):
+            loaded = LoadedCase(self.dataset.cases[index], self.dataset.shown(index), sample["mask"].numpy() > 0.5)
+            overlays.append(self.task.draw_case(self.task.decode(output, loaded, None), loaded, 0.5))
         return overlays
 
 
@@ -115,26 +115,28 @@ class EpochLoss(Callback):
 
 
 class Curves(Callback):
-    """``curves.png``: loss and Dice against epoch, redrawn every ten seconds: it may take longer than a short epoch."""
+    """``curves.png``: loss and score by epoch, redrawn every ten seconds: it may take longer than a short epoch."""
 
     def __init__(self) -> None:
         self.drawn = -math.inf
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if time.monotonic() - self.drawn > REDRAWN:
-            self._draw(trainer)
+            self._draw(trainer, pl_module)
             self.drawn = time.monotonic()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._draw(trainer)  # with the last epoch's training loss, which is logged after the hook above
+        self._draw(trainer, pl_module)  # with the last epoch's training loss, which is logged after the hook above
 
-    def _draw(self, trainer: pl.Trainer) -> None:
+    def _draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, TaskModule)
+        score = module.task.headline
         for logger in trainer.loggers:
             if isinstance(logger, MetricsFile) and trainer.is_global_zero:
-                draw_curves(logger.rows, run_of(trainer).path / "curves.png")
+                draw_curves(logger.rows, run_of(trainer).path / "curves.png", score)
 
 
-def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
+def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path, score: Column) -> None:
     """From the rows of metrics.csv; nothing is drawn while none is of a whole epoch."""
     series: dict[str, dict[int, float]] = defaultdict(dict)
     for row in rows:
@@ -142,12 +144,12 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
             if value != "" and name not in ("epoch", "step"):
                 series[name][int(row["epoch"])] = float(value)
     losses = [name for name in ("train/loss_epoch", "val/loss") if name in series]
-    scores = sorted(name for name in series if name.startswith("val/") and name.endswith("/dice"))
-    scores = [name for name in scores if name != "val/dice"] or scores
+    scores = sorted(name for name in series if name.startswith("val/") and name.endswith(f"/{score.name}"))
+    scores = [name for name in scores if name != f"val/{score.name}"] or scores
     if not losses and not scores:
         return
     figure = Figure(figsize=(10, 4), layout="constrained")
-    for place, names, title in ((121, losses, "loss"), (122, scores, "validation Dice, mean over cases")):
+    for place, names, title in ((121, losses, "loss"), (122, scores, f"validation {score.title}, mean over cases")):
         axis = figure.add_subplot(place)
         for name, style in zip(names, ("-", "--", "-.", ":") * 4, strict=False):
             epochs, values = zip(*sorted(series[name].items()), strict=True)
@@ -157,7 +159,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
         axis.grid(alpha=0.3)
         if names:
             axis.legend(frameon=False, loc="best" if title == "loss" else "lower right")
-        if title != "loss":
+        if title != "loss" and score.higher:
             axis.set_ylim(0, 1)
     with replaced(picture, lasting=False) as partial:
         figure.savefig(partial, dpi=110)

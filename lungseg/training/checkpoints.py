@@ -3,6 +3,7 @@
 import io
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,36 @@ class AtomicIO(TorchCheckpointIO):
             file.write(content.getbuffer())
 
 
+@dataclass(frozen=True)
+class Monitor:
+    """Names the number that picks the best weights, and says whether larger is better."""
+
+    name: str
+    higher: bool = True
+
+    @property
+    def worst(self) -> float:
+        return -math.inf if self.higher else math.inf
+
+    @property
+    def mode(self) -> str:
+        """Returns what Lightning and torch call the direction."""
+        return "max" if self.higher else "min"
+
+    def is_better(self, score: float, than: float) -> bool:
+        return score > than if self.higher else score < than
+
+
 class KeepCheckpoints(Checkpoint):
-    """``best.ckpt`` by ``monitor`` (larger is better) and ``last.ckpt`` for going on.
+    """``best.ckpt`` by ``monitor`` and ``last.ckpt`` for going on.
 
     ``last.ckpt`` is written after each epoch, every ``minutes`` within one, and on a signal, always between two
     optimizer steps; then the run stops with ``Stopped``, on all ranks with the same signal.
     """
 
-    def __init__(self, run: Run, monitor: str, minutes: float, signals: Signals) -> None:
+    def __init__(self, run: Run, monitor: Monitor, minutes: float, signals: Signals) -> None:
         self.run, self.monitor, self.minutes, self.signals = run, monitor, minutes, signals
-        self.best_score, self.best_epoch = -math.inf, -1
+        self.best_score, self.best_epoch = monitor.worst, -1
         self.pending_plateau: float | None = None
         self.stopping = 0  # the signal's number
         self.begun = False  # all state is restored, and training has begun
@@ -91,13 +112,13 @@ class KeepCheckpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """After validation, and after every other callback."""
-        score = float(trainer.callback_metrics[self.monitor])
+        score = float(trainer.callback_metrics[self.monitor.name])
         if math.isnan(score):
             raise UserError(
-                f"monitor={self.monitor} is not a number: no validation case has the region; use another "
+                f"monitor={self.monitor.name} is not a number: no validation case has the region; use another "
                 "data.split_seed=, a larger data.val= or monitor=val/<region>/pooled_dice"
             )
-        if score > self.best_score:
+        if self.monitor.is_better(score, self.best_score):
             self.best_score, self.best_epoch = score, trainer.current_epoch
             trainer.save_checkpoint(self.run.best)
         self.pending_plateau = score

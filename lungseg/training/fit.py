@@ -17,10 +17,10 @@ from lungseg.core.run_directory import Run
 from lungseg.core.signals import Signals
 from lungseg.data.datamodule import SegmentationData
 from lungseg.tasks.build import build_part
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.module import TaskModule
 from lungseg.training import trainer
 from lungseg.training.callbacks import EpochLoss, Throughput
-from lungseg.training.checkpoints import KeepCheckpoints
+from lungseg.training.checkpoints import KeepCheckpoints, Monitor
 from lungseg.training.distributed.connection import Connection, RankLost
 from lungseg.training.progress import EpochLines, progress_bar
 
@@ -38,20 +38,21 @@ class Ranks:
     port: int = 0
 
 
-def build_trainer(cfg: DictConfig, run: Run, signals: Signals, ranks: Ranks, logger: Sequence[Logger]) -> pl.Trainer:
+def build_trainer(
+    cfg: DictConfig, run: Run, module: TaskModule, signals: Signals, ranks: Ranks, logger: Sequence[Logger]
+) -> pl.Trainer:
+    higher = module.task.measured()[cfg.monitor.removeprefix("val/")]
     return trainer.build(
         **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
         root=run.path,
-        callbacks=_callbacks(cfg, run, signals),
+        callbacks=_callbacks(cfg, run, signals, Monitor(cfg.monitor, higher)),
         logger=list(logger),
         place=ranks.place,
         port=ranks.port,
     )
 
 
-def fit(
-    fitter: pl.Trainer, module: SegmentationModule, data: SegmentationData, ranks: Ranks, checkpoint: Any = None
-) -> None:
+def fit(fitter: pl.Trainer, module: TaskModule, data: SegmentationData, ranks: Ranks, checkpoint: Any = None) -> None:
     """What fails because another rank is no more is said so."""
     try:
         fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -90,9 +91,9 @@ def _explain(error: Exception) -> None:
         ) from None
 
 
-def _callbacks(cfg: DictConfig, run: Run, signals: Signals) -> list[Callback]:
+def _callbacks(cfg: DictConfig, run: Run, signals: Signals, monitor: Monitor) -> list[Callback]:
     callbacks: list[Callback] = [
-        KeepCheckpoints(run, cfg.monitor, cfg.trainer.save_every_minutes, signals),
+        KeepCheckpoints(run, monitor, cfg.trainer.save_every_minutes, signals),
         Throughput(run),
         EpochLoss(),
         EpochLines(),
@@ -100,7 +101,7 @@ def _callbacks(cfg: DictConfig, run: Run, signals: Signals) -> list[Callback]:
     ]
     callbacks += [build_part("callbacks", one) for one in cfg.callbacks.values() if one is not None]
     if cfg.patience is not None:
-        callbacks.append(EarlyStopping(cfg.monitor, mode="max", patience=cfg.patience))
+        callbacks.append(EarlyStopping(monitor.name, mode=monitor.mode, patience=cfg.patience))
     if cfg.ema is not None:
         if not 0 < cfg.ema < 1:
             raise UserError(f"ema={cfg.ema}: expected a decay between 0 and 1, for example 0.999")

@@ -27,15 +27,14 @@ from lungseg.data.contamination import copies_across
 from lungseg.data.datamodule import SegmentationData
 from lungseg.data.saved_splits import load_splits, save_splits
 from lungseg.data.splits import Splits
-from lungseg.evaluation.baselines import mean_mask, save_mean_mask
 from lungseg.evaluation.case_selection import Selection
 from lungseg.evaluation.evaluate import judge_run
 from lungseg.evaluation.loggers import build
 from lungseg.inference.checkpoint_reader import load_checkpoint, load_training_state
 from lungseg.inference.lung_cropper import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
 from lungseg.models.latency import milliseconds
-from lungseg.tasks.build import arm, build_data, build_module, measured, plain, resolved
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.build import arm, build_data, build_module, build_task, measured, plain, resolved
+from lungseg.tasks.module import TaskModule
 from lungseg.training import interruption
 from lungseg.training.distributed import slurm_requeue
 from lungseg.training.distributed.rank_group import RankGroup, team_of
@@ -117,7 +116,7 @@ def _new_run(cfg: DictConfig, found: str, splits: Splits, data: SegmentationData
 def _describe(run: Run, cfg: DictConfig, found: str, splits: Splits, data: SegmentationData) -> None:
     write_atomically(run.config_file, OmegaConf.to_yaml(cfg))
     save_splits(splits, run.splits_file)
-    save_mean_mask(mean_mask(data.train_set.masks(), data.val_set.masks()), run.baseline_file)
+    build_task(cfg).keep_baseline(data.train_set, data.val_set, run.baseline_file)
     run.update_manifest(
         status="running",
         **environment(device_name(cfg.trainer)),
@@ -131,7 +130,7 @@ def _describe(run: Run, cfg: DictConfig, found: str, splits: Splits, data: Segme
 def _fit(
     cfg: DictConfig,
     run: Run,
-    module: SegmentationModule,
+    module: TaskModule,
     data: SegmentationData,
     signals: Signals,
     team: RankGroup,
@@ -144,7 +143,7 @@ def _fit(
     try:
         writers.append(MetricsFile(run.metrics_file, step))
         writers += build.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
-        fitter = build_trainer(cfg, run, signals, team.ranks, writers)
+        fitter = build_trainer(cfg, run, module, signals, team.ranks, writers)
     except UserError:
         build.finish(writers)
         if checkpoint is None:
@@ -176,7 +175,7 @@ def _expect_new_weights(run: Run) -> None:
         run.update_manifest(sha256={name: value for name, value in known.items() if name != WEIGHTS})
 
 
-def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: SegmentationData) -> None:
+def _announce(cfg: DictConfig, run: Run, module: TaskModule, data: SegmentationData) -> None:
     trained = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in module.parameters())
     log.info(
@@ -199,7 +198,7 @@ def _announce(cfg: DictConfig, run: Run, module: SegmentationModule, data: Segme
     log.info("run directory %s", run.path)
 
 
-def _test(cfg: DictConfig, run: Run, module: SegmentationModule, splits: Splits, writers: Sequence[Logger]) -> None:
+def _test(cfg: DictConfig, run: Run, module: TaskModule, splits: Splits, writers: Sequence[Logger]) -> None:
     run.update_manifest(sha256={**run.manifest().get("sha256", {}), **hashes(run.path, [WEIGHTS])})
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])

@@ -24,7 +24,7 @@ from lungseg.core.config.compose import CONF
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.run_directory import Run
 from lungseg.inference.checkpoint_reader import load_checkpoint
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.segmentation.module import SegmentationModule
 from tests.helpers import ROOT, run_warm
 
 SMALL = ["task=lung", "data.count=24", "data.pixels=48", "data.size=32", "data.batch_size=4", "data.workers=0"]

@@ -14,9 +14,12 @@ from lungseg.core.atomic_io import write_json
 from lungseg.core.run_directory import Run
 from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case, checksum, short_checksum
-from lungseg.evaluation.case_table import COUNTED, SEVERITY, Judged, summarise
+from lungseg.data.visualize.overlay import Overlay
+from lungseg.evaluation.case_table import row as row_of
 from lungseg.evaluation.thumbnails import STAMP, PictureWriter
-from lungseg.tasks.segmentation_columns import METRICS
+from lungseg.tasks.segmentation.case_table import COUNTED, SEVERITY, Judged, summarise
+from lungseg.tasks.segmentation.columns import METRICS
+from tests.helpers import segmentation
 
 SIDE = 100  # pixels of a judged image
 CLASSES = ("COVID-19", "Normal", "Non-COVID")
@@ -173,7 +176,8 @@ def _slow(cases, counts, further, regions, weight):
         )
         for n, case in enumerate(cases)
     ]
-    return [one.row(regions) for one in judged], summarise(judged, regions, weight)
+    task = segmentation(*regions)
+    return [row_of(task, one) for one in judged], summarise(judged, regions, weight)
 
 
 def _fast(cases, counts, further, regions):
@@ -210,7 +214,8 @@ def write_pictures(path, cases, dice, regions):
         writer = PictureWriter(archive, regions)
         for n, case in enumerate(cases):
             masks = [_masks(float(dice[k][n])) for k in range(len(regions))]
-            writer.add(case.image.read(), *(np.stack(one) for one in zip(*masks, strict=True)))
+            reference, prediction = (np.stack(one) for one in zip(*masks, strict=True))
+            writer.add(Overlay(case.id, case.label, case.image.read(), reference, prediction, {}))
 
 
 def _masks(dice):

@@ -7,7 +7,7 @@ from lungseg.comparison.discover import Wanted, gather
 from lungseg.comparison.grouping import group
 from lungseg.core.atomic_io import write_json
 from lungseg.core.errors import UserError
-from lungseg.evaluation.case_table import short_checksum
+from lungseg.data.case import short_checksum
 from tests.comparison.runs import entries_of, make_run, people, scores_of, spoil
 from tests.helpers import vouch
 

@@ -10,10 +10,10 @@ from lungseg.core import log_output
 from lungseg.core.atomic_io import write_atomically
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
-from lungseg.evaluation.baselines import load_mean_mask, save_mean_mask
+from lungseg.tasks.segmentation.mean_mask import load_mean_mask, save_mean_mask
 from lungseg.training.callbacks import draw_curves
 from lungseg.training.metrics_file import MetricsFile
-from tests.helpers import fill_the_disk
+from tests.helpers import fill_the_disk, segmentation
 
 full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 
@@ -29,7 +29,9 @@ WRITERS = {
     "manifest.json": lambda path: Run(path.parent).update_manifest(seed=1),
     "metrics.csv": write_metrics,
     "mean_mask.npz": lambda path: save_mean_mask(np.ones((1, 64, 64), bool), path),
-    "curves.png": lambda path: draw_curves([{"epoch": 1, "step": 0, "val/loss": 1.0}], path),
+    "curves.png": lambda path: draw_curves(
+        [{"epoch": 1, "step": 0, "val/loss": 1.0}], path, segmentation("lung").headline
+    ),
 }
 
 

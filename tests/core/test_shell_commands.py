@@ -21,7 +21,7 @@ from lungseg.cli.hydra_app import main
 from lungseg.core import shell_commands
 from lungseg.core.run_directory import Run
 from lungseg.core.shell_commands import hydra_value, setting, shell_word
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.segmentation.module import SegmentationModule
 from lungseg.training.resume import MAY_CHANGE
 
 ODD = ["two words", """it's "quoted" """, "a,b [c] {d}=e", "$HOME ~ \\ `x`; #!&", "ünï (x):y*?"]

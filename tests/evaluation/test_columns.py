@@ -11,7 +11,7 @@ from lungseg.comparison.score_type import kinds
 from lungseg.core.errors import UserError
 from lungseg.evaluation.columns import columns
 from lungseg.evaluation.read_case_table import read_cases
-from lungseg.tasks.segmentation_columns import segmentation_columns
+from lungseg.tasks.segmentation.columns import segmentation_columns
 
 ERROR = {"name": "error", "title": "Absolute error", "unit": "grey levels", "higher": False, "role": "headline",
          "board": True, "digits": 1, "undefined": "nothing was predicted"}  # fmt: skip

@@ -1,4 +1,5 @@
 from lungseg.evaluation.report_text import render
+from tests.helpers import segmentation
 
 SCORES = {
     "n_reference": 3, "n_empty": 2, "false_alarm_rate": 0.5, "precision": 0.8, "recall": None, "specificity": 0.9,
@@ -8,6 +9,7 @@ SCORES = {
 
 def table(**scores):
     return render(
+        segmentation("infection"),
         {
             "split": "test", "data": "mine", "cases": 5, "patients": 4, "threshold": 0.5, "tta": "flip",
             "regions": ["infection"], "results": {"model": {"infection": SCORES | scores}},
@@ -56,6 +58,7 @@ FURTHER = {
 
 def whole(legacy=None, **summary):
     return render(
+        segmentation("infection"),
         {
             "split": "val", "data": "mine", "cases": 5, "patients": 4, "threshold": 0.5, "tta": "none", "unit": "mm",
             "members": 3, "tolerances": [3.0, 0.5], "regions": ["infection"], "legacy": legacy,

@@ -8,11 +8,12 @@ from PIL import Image
 from sklearn.metrics import brier_score_loss, f1_score, jaccard_score, precision_score, recall_score
 
 from lungseg.core.errors import UserError
+from lungseg.core.prediction import certain
 from lungseg.data.case import Case
-from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, judge
-from tests.helpers import predicted, regions
+from lungseg.tasks.base import Scoring
+from tests.helpers import predicted, segmentation
 
 
 class _Square:
@@ -37,8 +38,10 @@ def predict(cases):
         yield predicted(case, case.image.read(), reference, probabilities)
 
 
-def everywhere(case, shape):
-    return np.ones((1, *shape), bool)
+def everywhere(loaded, prediction):
+    """All of the image, and nothing."""
+    masks = {"mean_mask": np.ones_like(loaded.masks), "all_background": np.zeros_like(loaded.masks)}
+    return {name: certain(mask, prediction) for name, mask in masks.items()}
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ ABOUT = {"data": "squares", "split": "test", "tta": "none"}
 
 
 def how(**options):
-    return How(Scorer(regions("infection")), everywhere, **options)
+    return How(segmentation("infection"), Scoring(), everywhere, **options)
 
 
 def test_numbers_tables_and_pictures_say_the_same(cases, tmp_path):
@@ -175,7 +178,7 @@ def test_a_false_alarm_in_none_of_20_patients_may_be_one_in_six(cases, tmp_path)
     model = found["results"]["model"]["infection"]
     assert (model["false_alarm_rate"], model["false_alarm_rate_low"]) == (0, 0)
     assert model["false_alarm_rate_high"] == pytest.approx(0.168, abs=5e-4)
-    told = render({"tta": "none", "thresholds_from_validation": None} | found)
+    told = render(segmentation("infection"), {"tta": "none", "thresholds_from_validation": None} | found)
     assert "a false alarm in 0% [0%, 17%] of the 20 cases" in told
     assert "2 for Dice, IoU" in told
     assert "[0.000, 0.000]" not in told

@@ -7,7 +7,8 @@ from sklearn.metrics import f1_score
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.evaluation import thresholds
-from lungseg.evaluation.thresholds import choose, kept
+from lungseg.evaluation.thresholds import kept
+from lungseg.tasks.segmentation.thresholds import choose
 from tests.helpers import predicted
 
 

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from lungseg.core.errors import UserError
+from lungseg.data.visualize.overlay import Overlay
 from lungseg.evaluation.thumbnails import SIDE, Pictures, PictureWriter
 
 
@@ -23,7 +24,7 @@ def write(path, *cases, regions=("lung", "infection")):
     with zipfile.ZipFile(path, "w") as archive:
         writer = PictureWriter(archive, regions)
         for image, reference, prediction in cases:
-            writer.add(image, reference, prediction)
+            writer.add(Overlay("a", "x", image, reference, prediction, {}))
     return path
 
 

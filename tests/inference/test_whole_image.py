@@ -7,6 +7,10 @@ from lungseg.core.errors import UserError
 from lungseg.data.preprocessing import Preprocessing
 from lungseg.data.sources import folder
 from lungseg.inference.whole_image import predict
+from tests.helpers import segmentation
+
+LUNG = segmentation("lung")
+CPU = torch.device("cpu")
 
 
 class Bright(nn.Module):
@@ -22,7 +26,7 @@ def found(folder_data):
 
     def run(**options):
         how = Preprocessing(size=32)
-        return list(predict(Bright(), cases, ["lung"], how, device=torch.device("cpu"), show=False, **options))
+        return list(predict(LUNG, Bright(), cases, ["lung"], how, device=CPU, show=False, **options))
 
     return cases, run
 
@@ -50,7 +54,7 @@ def test_flip_is_the_mean_of_both_views(found, folder_data):
     cases, run = found
     plain, both = run()[0][1].probabilities, run(tta="flip")[0][1].probabilities
     how = Preprocessing(size=80)
-    ((_, wide),) = predict(Bright(), cases[:1], ["lung"], how, device=torch.device("cpu"), show=False, tta="flip")
+    ((_, wide),) = predict(LUNG, Bright(), cases[:1], ["lung"], how, device=CPU, show=False, tta="flip")
     left, right = wide.probabilities[0, :, :48].mean(), wide.probabilities[0, :, 48:].mean()
     assert plain[0, :, :48].mean() > plain[0, :, 48:].mean() + 0.1
     assert abs(left - right) < 0.1

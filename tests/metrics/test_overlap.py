@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from lungseg.evaluation.case_table import count
 from lungseg.metrics import overlap
-from lungseg.tasks.running_overlap import CaseOverlap, confusion
+from lungseg.tasks.segmentation.case_table import count
+from lungseg.tasks.segmentation.running_overlap import CaseOverlap, confusion
 from tests.helpers import WARM
 
 PAIRS = {

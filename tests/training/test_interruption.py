@@ -16,7 +16,7 @@ from lungseg.core.run_directory import Run
 from lungseg.data import loader
 from lungseg.data.dataset import CaseDataset
 from lungseg.inference.checkpoint_reader import load_checkpoint
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.segmentation.module import SegmentationModule
 from lungseg.training.train import train
 
 SMALL = ["data.count=36", "data.pixels=32", "data.size=32", "data.batch_size=4", "data.workers=0", "logger=none"]

@@ -17,7 +17,7 @@ from lungseg.core.errors import Stopped, UsageError, UserError
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.inference.checkpoint_reader import load_checkpoint
-from lungseg.tasks.segmentation import SegmentationModule
+from lungseg.tasks.segmentation.module import SegmentationModule
 from lungseg.training.train import train
 
 SMALL = [
@@ -207,12 +207,12 @@ def test_resume_refuses_what_would_make_another_run(finished, tmp_path, stop_at)
 
 
 def test_a_loss_that_is_not_a_number_stops_with_the_step_and_keeps_the_last_good_weights(tmp_path, monkeypatch):
-    original = SegmentationModule._logits
+    original = SegmentationModule.outputs
 
     def poisoned(self, image):
         return original(self, image) * (float("nan") if self.training and self.global_step >= 8 else 1)
 
-    monkeypatch.setattr(SegmentationModule, "_logits", poisoned)
+    monkeypatch.setattr(SegmentationModule, "outputs", poisoned)
     with pytest.raises(UserError, match=r"the train loss became nan at step 8 \(epoch 1\)"):
         fit(tmp_path / "run")
     run = Run(tmp_path / "run")

@@ -52,6 +52,7 @@ EVALUATE: Kinds = {
     "traceback": Flag(),
 }
 
+SEGMENTATION = "lungseg.tasks.segmentation.task.Segmentation"
 TASK: Kinds = {
     "name": Text("lung"),
     "regions": Several(Text("lung"), "[lung]", name="a list of regions"),
@@ -132,6 +133,7 @@ RATE = Number(above=0, most=1000, example="1e-3")
 DECAY = Number(least=0, most=1000, example="1e-4")
 
 COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
+    "task": {},  # of others than SEGMENTATION
     "model": {
         "lungseg.models.smp.build": {
             **TRANSFERRED,

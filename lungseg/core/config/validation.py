@@ -32,8 +32,7 @@ def require_values(config: Mapping[str, Any]) -> Values:
     content = _converted("", with_moved_targets(config), declared.TOP)
     for part in ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "callbacks", "logger"):
         _require_mapping(part, content[part])
-    content["task"] = _converted("task.", content["task"], declared.TASK)
-    _require_keys("task.", content["task"], declared.TASK)
+    content["task"] = _task(content["task"])
     content["data"] = require_data(content["data"])
     _require_keys("data.", content["data"], [*declared.DATA, "_target_"])
     require_folds(content["data"])
@@ -122,6 +121,16 @@ def _is_component(value: Any) -> bool:
     if is_list(value):
         return any(map(_is_component, value))
     return isinstance(value, Mapping) and "_target_" in value
+
+
+def _task(config: Mapping[str, Any]) -> Values:
+    """Converts the keys of a task: those of segmented regions are declared, others as its signature says."""
+    target = config.get("_target_", declared.SEGMENTATION)
+    if target == declared.SEGMENTATION:
+        _require_keys("task.", config, declared.TASK)
+        return _converted("task.", {"_target_": target, **config}, {**declared.OF_HYDRA, **declared.TASK})
+    _require_keys("task.", config, ("name",))
+    return _component("task", config)
 
 
 def _augment(config: Mapping[str, Any]) -> Values:

@@ -40,7 +40,9 @@ def _require_poolings(config: Mapping[str, Any]) -> None:
     model, side = config["model"], config["data"]["size"]
     depth = model.get("depth")
     if model["_target_"] == "lungseg.models.unet_classic.build" and depth and 2**depth > side:
-        parameters = classic_parameters(1, len(config["task"]["regions"]), model.get("width", 64), depth, False)
+        parameters = classic_parameters(
+            1, max(len(config["task"].get("regions", [])), 1), model.get("width", 64), depth, False
+        )
         raise UserError(
             f"model.depth={depth}: {depth} poolings leave nothing of data.size={side}, and the net would have "
             f"{size(parameters)}; expected at most {side.bit_length() - 1}, for example 4"

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from lungseg.core.config.compose import CONF, TrainConfig
+from lungseg.core.config.key_types import SEGMENTATION
 from lungseg.core.errors import UserError
 from lungseg.core.migrations import with_moved_targets
 from lungseg.core.security.allowed_targets import NAMES, is_allowed, slot_of
@@ -22,7 +23,7 @@ AGAIN = "restore it or train again"
 GROUPS = ("task", "data", "model", "loss", "optim", "schedule", "augment", "trainer", "callbacks", "logger")
 NEEDED = (  # no run can be judged or go on without these
     *(f"data.{key}" for key in ("name", "_target_", "size", "clahe", "aspect", "normalise", "batch_size", "workers")),
-    *("task.name", "task.regions", "model.name", "model._target_", "loss._target_", "optim._target_"),
+    *("task.name", "model.name", "model._target_", "loss._target_", "optim._target_"),
     *("schedule._target_", "augment.transforms", "trainer.accelerator", "seed", "monitor"),
 )
 LOGGERS = {"wandb": ("project", "group"), "tensorboard": (), "csv": ()}  # what of a saved dashboard is used again
@@ -74,9 +75,15 @@ def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
             raise UserError(f"{file}: has no {key}; {AGAIN}")
     values = {**values, "data": {**_shared_data_keys(), **values["data"]}}
     values.setdefault("callbacks", read_yaml(CONF / "callbacks" / "default.yaml", "restore conf/"))
-    regions = values["task"]["regions"]
-    lesions = values["task"].setdefault("lesions", _lesions_among(regions))
-    if not isinstance(regions, list) or not regions or not all(isinstance(name, str) for name in regions):
+    values = {**values, "task": {"_target_": SEGMENTATION, **values["task"]}}
+    regions = values["task"].get("regions", [])
+    is_segmentation = values["task"]["_target_"] == SEGMENTATION
+    lesions = values["task"].setdefault("lesions", _lesions_among(regions)) if is_segmentation else {}
+    if (
+        not isinstance(regions, list)
+        or (is_segmentation and not regions)
+        or not all(isinstance(name, str) for name in regions)
+    ):
         raise UserError(f"{file}: task.regions is {shown(regions)}; expected a list of names; {AGAIN}")
     for key, name in (("data.name", values["data"]["name"]), ("task.name", values["task"]["name"])):
         _require_name(key, name, file)

@@ -39,6 +39,7 @@ class Overlay:
     reference: Mask
     prediction: Mask
     dice: Mapping[str, float]
+    scores: str = ""  # what else is said of the case
 
     @property
     def caption(self) -> str:
@@ -49,7 +50,7 @@ class Overlay:
                 parts.append(f"{region} Dice {value:.3f}")
             else:
                 parts.append(f"no {region}, {'false alarm' if found.any() else 'none found'}")
-        return f"{self.case_id} · {self.label} · " + ", ".join(parts)
+        return f"{self.case_id} · {self.label} · " + ", ".join([*parts, *([self.scores] if self.scores else [])])
 
 
 def draw_case(overlay: Overlay) -> Rgb:

@@ -64,7 +64,7 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
     own = run.config()
     require_as_written(run.path)
     hosts = regions_of(cfg.task).hosts
-    if own.task.regions[0] not in hosts:
+    if regions_of(own.task).names[:1] != tuple(hosts[:1]):
         raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task={hosts[0]}")
     if run.splits_file.is_file() and (number := len(seen_images(run.splits_file).among(cases))):
         log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
@@ -76,7 +76,7 @@ def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
 
 def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], found: Judgement) -> Path | None:
     """Say each answer; all are in ``answers.json`` beside the table of cases, with earlier ones of the same table."""
-    if not asked.names and not isinstance(predict, Ensemble):
+    if not asked.regions.names or (not asked.names and not isinstance(predict, Ensemble)):
         return None
     summary, path = found.summary, found.directory / "answers.json"
     plain = outcome_of(np.stack([one.counts for one in found.judged]))
@@ -133,6 +133,8 @@ def chosen(asked: Any, regions: Regions, cases: Sequence[Case], gate: bool) -> l
 
 def _unanswerable(regions: Regions, cases: Sequence[Case], gate: bool) -> dict[str, str]:
     """Question -> what it lacks."""
+    if not regions.names:
+        return dict.fromkeys(QUESTIONS, "is about regions, which this run does not predict")
     cannot = {}
     bare = [case for case in cases if regions.organ not in case.masks]
     if bare:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from lungseg.data.case import Case
+from lungseg.data.loaded_case import Predicted
 from lungseg.evaluation.analyses.paired_change import (
     corrected,
     said,
 )
 from lungseg.evaluation.analyses.subject import Answer, Subject
-from lungseg.inference.whole_image import Predicted
 
 LUNG = 0.5  # probability from which another run's lungs are lungs
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.data.case import Case
-from lungseg.evaluation.case_table import count
 from lungseg.evaluation.score_cases import Predict
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.few_patients import few_patients
 from lungseg.metrics.stats.multiple_testing import SURE, holm, sure
 from lungseg.metrics.stats.paired import Paired, compare
 from lungseg.metrics.stats.patient_weights import Weight, effective_patients, weighted, weighted_mean
+from lungseg.tasks.segmentation.case_table import count
 
 
 @dataclass(frozen=True)

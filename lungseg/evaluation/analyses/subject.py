@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.data.case import Case
+from lungseg.data.loaded_case import Predicted
 from lungseg.evaluation.analyses.paired_change import (
     Outcome,
     PairedChange,
@@ -13,7 +14,6 @@ from lungseg.evaluation.analyses.paired_change import (
     outcome,
 )
 from lungseg.inference.predictor import Ensemble, Predictor
-from lungseg.inference.whole_image import Predicted
 from lungseg.metrics.stats.patient_weights import Weight
 from lungseg.tasks.regions import Regions
 

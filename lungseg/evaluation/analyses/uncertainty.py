@@ -17,10 +17,10 @@ from lungseg.core.plural import plural
 from lungseg.data.case import Case
 from lungseg.data.visualize.overlay import CAPTION, PANEL, PAPER, Overlay, Rgb, caption_bar, draw_sheet
 from lungseg.evaluation.analyses.subject import Answer, Subject
-from lungseg.evaluation.case_table import count
-from lungseg.evaluation.score_cases import make_overlays
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.agreement import spearman
+from lungseg.tasks.segmentation.case_table import count
+from lungseg.tasks.segmentation.task import Segmentation
 
 BINS = 256
 SHOWN = 5  # cases in the picture
@@ -159,10 +159,11 @@ def _uncertainty_said(summary: dict[str, Any]) -> Iterator[str]:
 
 def _draw(subject: Subject, one: Uncertainty, k: int) -> Path:
     shown: list[tuple[Any, NDArray[Any]]] = []
+    alone = Segmentation(one.region, [one.region], {})
     for loaded, prediction in subject.predict(one.least_sure(SHOWN)):
         probabilities = prediction.probabilities[k]
         single = replace(loaded, masks=loaded.masks[k : k + 1]), prediction.but(probabilities[None])
-        shown += [(overlay, probabilities) for overlay in make_overlays([single], [one.region], subject.threshold)]
+        shown.append((alone.draw_case(single[1], single[0], subject.threshold), probabilities))
     path = subject.directory / f"uncertainty-{one.region}.png"
     with replaced(path, lasting=False) as partial:
         Image.fromarray(draw_uncertainty(shown, one.region)).save(partial)

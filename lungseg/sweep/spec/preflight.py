@@ -64,7 +64,7 @@ class Checker:
         for key in missing:
             raise UsageError(_needed(key, config, self.file, self.size))
         for one in objectives:
-            _require_measured(one.name, list(config.task.regions))
+            _require_measured(one.name, config)
         try:
             self._require_trainable(config)
             weights = config.model.get("weights")
@@ -107,12 +107,12 @@ def _is_of_a_step(path: str, trial: Trial) -> bool:
     return any(Path(path) == part.run_dir.parent / need for part in trial.parts for need in trial.needs)
 
 
-def _require_measured(name: str, regions: list[str]) -> None:
-    if name in ("val/dice", *SMALLER):
+def _require_measured(name: str, config: DictConfig) -> None:
+    if name in SMALLER or name == config.monitor:
         return
-    from lungseg.tasks.running_overlap import CaseOverlap
+    from lungseg.tasks.build import build_task
 
-    known = [f"val/{one}" for one in CaseOverlap(regions).names()]
+    known = [f"val/{one}" for one in build_task(config).measured()]
     if name not in known:
         listed = ", ".join([*known, *SMALLER[:2]])
         raise UserError(

@@ -72,5 +72,5 @@ def _train(line: FollowerRank, signals: Signals) -> None:
     data = build_data(cfg, splits, boxes, show=False)
     module = build_module(cfg)
     ranks = Ranks(line.place, line, told["port"])
-    fitter = build_trainer(cfg, run, signals, ranks, [])
+    fitter = build_trainer(cfg, run, module, signals, ranks, [])
     fit(fitter, module, data, ranks, run.last if told["going_on"] else None)

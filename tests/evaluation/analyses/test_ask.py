@@ -13,9 +13,9 @@ from lungseg.evaluation.analyses import ask
 from lungseg.evaluation.analyses.ask import answers, chosen
 from lungseg.evaluation.analyses.paired_change import outcome_of
 from lungseg.evaluation.analyses.subject import Subject
-from lungseg.evaluation.case_table import count
 from lungseg.inference.predictor import Ensemble
 from lungseg.metrics.stats.multiple_testing import holm
+from lungseg.tasks.segmentation.case_table import count
 from tests.helpers import predicted, regions
 
 SHAPE = (40, 60)

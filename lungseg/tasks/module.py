@@ -1,54 +1,75 @@
-"""What is optimised and what is measured: one step, shared by training and validation."""
+"""Trains a net: what every task's LightningModule does alike."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torchmetrics import Metric, MetricCollection
 
 from lungseg.core.errors import UserError
 from lungseg.data.datamodule import batches_done
 from lungseg.data.dataset import Sample
-from lungseg.tasks.losses.segmentation import RegionLoss
-from lungseg.tasks.running_overlap import CaseOverlap
+
+if TYPE_CHECKING:
+    from lungseg.tasks.base import Task
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[..., dict[str, Any] | None]
 
 
-class SegmentationModule(pl.LightningModule):
-    """``net`` maps image [B, 1, H, W] to logits [B, K, H, W]; ``loss`` says how logits become probabilities."""
+@dataclass(frozen=True)
+class ModuleParts:
+    """Holds what the config names, built, for the module of a task."""
 
-    def __init__(
-        self,
-        net: nn.Module,
-        loss: RegionLoss,
-        regions: list[str],
-        optimizer: MakeOptimizer,
-        schedule: MakeSchedule,
-        *,
-        seed: int = 0,
-        channels_last: bool = False,
-    ) -> None:
+    net: nn.Module
+    loss: Any
+    optimizer: MakeOptimizer
+    schedule: MakeSchedule
+    seed: int = 0
+    channels_last: bool = False
+
+
+class TaskModule(pl.LightningModule, ABC):
+    """Holds the net, its loss and how it is optimised; called with images [B, 1, H, W], it returns what is decoded.
+
+    ``measure`` collects the numbers of the validation cases, named as ``Task.measured`` does.
+    """
+
+    task: "Task"
+    measure: Metric | MetricCollection
+
+    def __init__(self, parts: ModuleParts) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last) if channels_last else net
-        self.loss, self.regions = loss, list(regions)
-        self._optimizer, self._schedule = optimizer, schedule
-        self.seed, self.channels_last = seed, channels_last
-        self.overlap = CaseOverlap(self.regions)
+        net = parts.net
+        self.net = net.to(memory_format=torch.channels_last) if parts.channels_last else net
+        self.loss = parts.loss
+        self._optimizer, self._schedule = parts.optimizer, parts.schedule
+        self.seed, self.channels_last = parts.seed, parts.channels_last
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Probability of each region, [B, K, H, W], float32."""
-        return self.loss.probabilities(self._logits(image).float())
-
-    def _logits(self, image: Tensor) -> Tensor:
+    def outputs(self, image: Tensor) -> Tensor:
+        """Returns what the net makes of images, before anything is decoded."""
         if self.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.net(image)
-        return logits
+        outputs: Tensor = self.net(image)
+        return outputs
+
+    @abstractmethod
+    def loss_of(self, batch: Sample) -> Tensor:
+        """Returns the loss of a batch."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Returns what ``Task.decode`` takes, for each image of a batch."""
+
+    @abstractmethod
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        """Updates ``measure``."""
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Dropout and its like draw from (seed, step, rank): a resumed run draws what the whole one would have."""
@@ -56,25 +77,18 @@ class SegmentationModule(pl.LightningModule):
         torch.manual_seed((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        loss: Tensor = self.loss(self._logits(batch["image"]), batch["mask"])
-        self._require_finite(loss, "train")
+        loss = self.loss_of(batch)
+        self.require_finite(loss, "train")
         self.log("train/loss", loss, prog_bar=True)
         self.log("lr", float(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return loss
 
-    def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        logits, masks = self._logits(batch["image"]), batch["mask"]
-        losses = torch.stack([self.loss(logits[[n]], masks[[n]]) for n in range(len(logits))])
-        self._require_finite(losses.mean(), "validation")
-        predicted = self.loss.probabilities(logits.float()) > 0.5
-        self.overlap.update(predicted, masks > 0.5, batch["index"], losses)
-
     def on_validation_epoch_end(self) -> None:
-        for name, value in self.overlap.compute().items():
-            self.log(f"val/{name}", value.to(torch.float32), prog_bar=name == "dice")
-        self.overlap.reset()
+        for name, value in self.measure.compute().items():
+            self.log(f"val/{name}", value.to(torch.float32), prog_bar=name == self.task.headline.name)
+        self.measure.reset()
 
-    def _require_finite(self, loss: Tensor, stage: str) -> None:
+    def require_finite(self, loss: Tensor, stage: str) -> None:
         if not torch.isfinite(loss):
             raise UserError(
                 f"the {stage} loss became {loss.item()} at step {self.global_step} (epoch {self.current_epoch}); "

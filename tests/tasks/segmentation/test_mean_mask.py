@@ -1,6 +1,6 @@
 import numpy as np
 
-from lungseg.evaluation.baselines import THRESHOLDS, load_mean_mask, mean_mask, save_mean_mask
+from lungseg.tasks.segmentation.mean_mask import THRESHOLDS, load_mean_mask, mean_mask, save_mean_mask
 
 
 def discs(seed, number=30):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lungseg.evaluation.flawed_definitions import NAMES, FlawedScores
+from lungseg.tasks.segmentation.flawed_definitions import NAMES, FlawedScores
 
 
 def pair(shape, seed, share=0.3):

@@ -14,11 +14,12 @@ from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_mask
 from lungseg.data.loaded_case import LoadedCase
-from lungseg.evaluation.case_table import Judged, count
+from lungseg.metrics import calibration
 from lungseg.metrics.lesions import detection_f1, lesions, severity
 from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
 from lungseg.tasks.regions import Regions
-from lungseg.tasks.segmentation_columns import SIZES, nsd_name
+from lungseg.tasks.segmentation.case_table import Judged, count
+from lungseg.tasks.segmentation.columns import SIZES, nsd_name
 
 log = logging.getLogger("lungseg")
 
@@ -34,7 +35,7 @@ class Scorer:
     tolerances: Sequence[float] = (1.0, 2.0, 4.0)
     _unread: set[str] = field(default_factory=set)  # cases whose organ mask, which no task needs here, is not readable
 
-    def overlap(self, prediction: Prediction, loaded: LoadedCase, threshold: float = 0.5) -> Judged:
+    def overlap(self, prediction: Prediction, loaded: LoadedCase, threshold: float | Sequence[float] = 0.5) -> Judged:
         """Counts the pixels alone."""
         return Judged(loaded.case, count(prediction.mask(threshold), loaded.masks))
 
@@ -51,7 +52,8 @@ class Scorer:
                 values |= lesion_values(found[k], reference[k])
                 values |= self._severity(loaded.case, k, found, reference)
             further.append(values)
-        return Judged(loaded.case, count(found, reference), further)
+        sure = [calibration.bins(*pair) for pair in zip(prediction.probabilities, reference, strict=True)]
+        return Judged(loaded.case, count(found, reference), further, sure)
 
     def _severity(self, case: Case, k: int, prediction: Mask, reference: Mask) -> Values:
         """Measures within the organ that was predicted, where the net predicts it, else within the annotated one."""

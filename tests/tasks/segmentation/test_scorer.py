@@ -6,10 +6,11 @@ from scipy import ndimage
 from sklearn.metrics import brier_score_loss
 
 from lungseg.data.case import Case
-from lungseg.evaluation.case_scorer import Scorer, severities, surfaces
-from lungseg.evaluation.case_table import count
-from lungseg.tasks.segmentation_columns import NO_LUNGS, NO_REFERENCE, segmentation_columns
-from tests.helpers import predicted, regions, write_png
+from lungseg.evaluation.case_table import row as row_of
+from lungseg.tasks.segmentation.case_table import count
+from lungseg.tasks.segmentation.columns import NO_LUNGS, NO_REFERENCE, segmentation_columns
+from lungseg.tasks.segmentation.scorer import Scorer, severities, surfaces
+from tests.helpers import predicted, regions, segmentation, write_png
 
 
 class _Picture:
@@ -147,7 +148,7 @@ def test_every_column_that_is_written_is_declared_and_empty_only_when_it_says_so
         write_png(picture, np.zeros((24, 24), np.uint8))
         written_case = Case(id=there, image=picture, patient="p", label="COVID-19")
         for found in (np.zeros((2, 24, 24), np.float32), rng.random((2, 24, 24), np.float32)):
-            row = score(scorer, written_case, found, reference).row(["lung", "infection"])
+            row = row_of(segmentation("lung", "infection"), score(scorer, written_case, found, reference))
             for region in ("lung", "infection"):
                 written = {one.header(region) for one in declared if not one.derived}
                 own = {name for name in row if name.startswith(f"{region}_")}

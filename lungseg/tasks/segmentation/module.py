@@ -1,0 +1,36 @@
+"""Trains a net that tells each region's pixels."""
+
+import torch
+from torch import Tensor
+
+from lungseg.data.dataset import Sample
+from lungseg.tasks.losses.segmentation import RegionLoss
+from lungseg.tasks.module import ModuleParts, TaskModule
+from lungseg.tasks.segmentation.running_overlap import CaseOverlap
+
+
+class SegmentationModule(TaskModule):
+    """``net`` maps image [B, 1, H, W] to logits [B, K, H, W]; ``loss`` says how logits become probabilities."""
+
+    loss: RegionLoss
+    measure: CaseOverlap
+
+    def __init__(self, parts: ModuleParts, regions: list[str]) -> None:
+        super().__init__(parts)
+        self.regions = list(regions)
+        self.measure = CaseOverlap(self.regions)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Probability of each region, [B, K, H, W], float32."""
+        return self.loss.probabilities(self.outputs(image).float())
+
+    def loss_of(self, batch: Sample) -> Tensor:
+        loss: Tensor = self.loss(self.outputs(batch["image"]), batch["mask"])
+        return loss
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        logits, masks = self.outputs(batch["image"]), batch["mask"]
+        losses = torch.stack([self.loss(logits[[n]], masks[[n]]) for n in range(len(logits))])
+        self.require_finite(losses.mean(), "validation")
+        predicted = self.loss.probabilities(logits.float()) > 0.5
+        self.measure.update(predicted, masks > 0.5, batch["index"], losses)
