@@ -74,7 +74,8 @@ def require_complete(folder: Path, manifest: Mapping[str, Any]) -> None:
     if manifest.get("format") is None:
         return
     path = folder / MANIFEST
-    needed = (CONFIG, BASELINE, *([WEIGHTS] if manifest.get("status") == "finished" else []))
+    baseline = [BASELINE] if (folder / BASELINE).exists() else []  # which not every task has; one that does reads it
+    needed = (CONFIG, *baseline, *([WEIGHTS] if manifest.get("status") == "finished" else []))
     lacking = [name for name in needed if name not in manifest.get("sha256", {})]
     if lacking:
         raise UserError(

@@ -45,13 +45,20 @@ class CaseDataset(Dataset[Sample]):
         image, masks = self._pixels(index)
         if self.augment is not None:
             self.augment.set_random_seed(mix_seed(self.seed, epoch, index))
-            changed = self.augment(image=image[..., None], mask=masks.transpose(1, 2, 0).astype(np.uint8))
-            image, masks = changed["image"][..., 0], changed["mask"].transpose(2, 0, 1) > 0
+            image, masks = self._augmented(self.augment, image, masks)
         return {
             "image": self.how.tensor(image),
             "mask": torch.from_numpy(np.ascontiguousarray(masks, dtype=np.float32)),
             "index": torch.tensor(index),
         }
+
+    @staticmethod
+    def _augmented(augment: albumentations.Compose, image: Gray, masks: Mask) -> tuple[Gray, Mask]:
+        """Changes both alike; OpenCV takes no mask of 0 regions."""
+        if not len(masks):
+            return augment(image=image[..., None])["image"][..., 0], masks
+        changed = augment(image=image[..., None], mask=masks.transpose(1, 2, 0).astype(np.uint8))
+        return changed["image"][..., 0], changed["mask"].transpose(2, 0, 1) > 0
 
     def masks(self, at_once: int = 256) -> Iterator[Mask]:
         """The cases' masks as the net sees them, [up to ``at_once``, K, S, S] at a time."""

@@ -17,11 +17,11 @@ from lungseg.core.config.compose import compose
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.run_directory import Run
 from lungseg.data.sources import folder, phantom
-from lungseg.evaluation import thresholds
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.evaluation.thumbnails import Pictures
 from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import predictor_of
+from lungseg.tasks.segmentation import thresholds
 from lungseg.training.train import train
 from tests.helpers import run_warm, vouch, write_png
 

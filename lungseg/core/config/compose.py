@@ -36,7 +36,7 @@ class TrainConfig:
     pretrained: bool = False  # the encoder starts from published weights
     freeze_encoder: bool = False  # the encoder, its batch norms too, stays as it is
     seed: int = 0
-    monitor: str = "val/dice"  # picks the best weights; larger is better
+    monitor: str = "val/dice"  # picks the best weights
     ema: float | None = None  # decay of a running average of the weights, e.g. 0.999
     patience: int | None = None  # stop after so many epochs without a better monitor
     resume: str | None = None  # go on with this run directory

@@ -132,7 +132,8 @@ def resize_masks(masks: Mask, size: int) -> Mask:
     """[K, size, size]; a pixel belongs to the region where at least half of it did."""
     if masks.shape[1:] == (size, size):
         return masks
-    return np.stack([resize_plane(mask, (size, size)) for mask in masks])
+    resized = [resize_plane(mask, (size, size)) for mask in masks]
+    return np.stack(resized) if resized else np.zeros((0, size, size), np.bool_)
 
 
 def resize_plane(mask: Mask, shape: tuple[int, ...]) -> Mask:
