@@ -12,11 +12,12 @@ from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_comparable
 from lungseg.core.metrics_csv import read_metrics
 from lungseg.core.run_directory import Run
+from lungseg.evaluation.columns import of_role
 from lungseg.evaluation.read_case_table import CaseTable, read_cases
 
 SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack",
-            "task.lesions", "callbacks.overlays", "callbacks.curves", "callbacks.pruning")  # fmt: skip
-CURVES = ("val/dice", "val/loss", "train/loss_epoch")
+            "task.lesions", "task._target_", "callbacks.overlays", "callbacks.curves", "callbacks.pruning")  # fmt: skip
+LOSSES = ("val/loss", "train/loss_epoch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,9 @@ class JudgedRun:
     @cached_property
     def curves(self) -> dict[str, list[tuple[int, float]]]:
         """Of metrics.csv: name -> (epoch, value); nothing where the file is gone."""
-        found: dict[str, list[tuple[int, float]]] = {name: [] for name in CURVES}
+        headline = of_role(self.table.summary, "headline")
+        scores = [f"val/{headline.name}"] if headline is not None else []
+        found: dict[str, list[tuple[int, float]]] = {name: [] for name in (*scores, *LOSSES)}
         try:
             for row in read_metrics(self.run.metrics_file):
                 for name, points in found.items():

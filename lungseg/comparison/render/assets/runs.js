@@ -1,17 +1,25 @@
 // The runs behind the models: curves, settings, commands.
 const runsOf = (arm) => group().arms[arm].runs.map((column) => DATA.runs[group().runs[column]]);
-const CURVES = { "val/dice": "validation Dice", "val/loss": "validation loss", "train/loss_epoch": "training loss" };
+const LOSSES = { "val/loss": "validation loss", "train/loss_epoch": "training loss" };
+
+// The score's own curve first: a headline that no case defines has one all the same.
+function curveTitles() {
+  const measured = new Set(shownArms().flatMap((arm) => runsOf(arm).flatMap((run) => Object.keys(run.curves))));
+  const titleOf = (name) => group().metrics.find((one) => one.role === "headline" && `val/${one.score}` === name)?.name || name.replace("val/", "");
+  const scores = [...measured].filter((name) => !(name in LOSSES)).map((name) => [name, `validation ${titleOf(name)}`]);
+  return Object.fromEntries([...scores, ...Object.entries(LOSSES).filter(([name]) => measured.has(name))]);
+}
 
 function drawCurves() {
-  const names = Object.keys(CURVES).filter((name) => shownArms().some((arm) => runsOf(arm).some((run) => run.curves[name])));
+  const titles = curveTitles(), names = Object.keys(titles);
   $("curves").hidden = !names.length;
   if (!names.length) return;
   if (!names.includes(state.curve)) state.curve = names[0];
-  fill($("curve"), names.map((name) => [name, CURVES[name]]), state.curve);
+  fill($("curve"), names.map((name) => [name, titles[name]]), state.curve);
   const lines = shownArms().flatMap((arm) => runsOf(arm).map((run) => [arm, run, run.curves[state.curve] || []])).filter(([, , points]) => points.length);
   const all = lines.flatMap(([, , points]) => points.map(([, value]) => value));
   const last = Math.max(...lines.map(([, , points]) => points[points.length - 1][0]));
-  plot($("lines"), { width: Math.max($("lines").clientWidth, 280), height: 300, xs: [1, Math.max(last, 2)], ys: [Math.min(...all), Math.max(...all)], label: CURVES[state.curve], across: "epoch", up: CURVES[state.curve] }, (picture, x, y) => {
+  plot($("lines"), { width: Math.max($("lines").clientWidth, 280), height: 300, xs: [1, Math.max(last, 2)], ys: [Math.min(...all), Math.max(...all)], label: titles[state.curve], across: "epoch", up: titles[state.curve] }, (picture, x, y) => {
     for (const [arm, run, points] of lines) {
       picture.append(line(points, x, y, colour(arm), { opacity: 0.85 }));
       for (const [epoch, value] of points) {
