@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.core.arrays import Mask
+from lungseg.data.attributes import cells
 from lungseg.data.case import Case, checksum, short_checksum
 from lungseg.metrics import overlap
 from lungseg.metrics.stats.agreement import bland_altman
@@ -33,10 +34,11 @@ class Judged:
     further: Sequence[Mapping[str, float]] = ()
 
     def row(self, regions: Sequence[str]) -> dict[str, Any]:
-        """Id, patient, class, then each region's numbers and areas in pixels; what is undefined is empty."""
+        """Id, patient, class, attributes, each region's numbers and areas in pixels; what is undefined is empty."""
         case = self.case
         row: dict[str, Any] = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain}
         row["image"] = short_checksum(checksum(case.image))
+        row |= cells(case.attributes)
         for region, counts, more in zip(regions, self.counts, self.further or [{}] * len(regions), strict=True):
             values = {name: float(metric(counts)) for name, metric in METRICS.items()} | dict(more)
             for name, value in values.items():

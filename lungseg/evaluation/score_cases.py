@@ -18,6 +18,7 @@ from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case
 from lungseg.data.loaded_case import LoadedCase
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
+from lungseg.evaluation.attribute_groups import by_attribute
 from lungseg.evaluation.case_scorer import Scorer
 from lungseg.evaluation.case_table import Judged, count, summarise, worst_median_best
 from lungseg.evaluation.flawed_definitions import FlawedScores
@@ -132,8 +133,7 @@ def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> Found:
 
 
 def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
-    regions = list(how.scorer.regions.names)
-    model = found.judged["model"]
+    regions, model = list(how.scorer.regions.names), found.judged["model"]
     return {
         "threshold": how.threshold,
         "weight": how.weight,
@@ -148,6 +148,7 @@ def _summary(cases: Sequence[Case], how: How, found: Found) -> dict[str, Any]:
         "calibration": {region: _calibration(one) for region, one in zip(regions, found.reliability, strict=True)},
         "by_class": _by(model, regions, lambda case: case.label, how.weight),
         "by_domain": _by(model, regions, lambda case: case.domain, how.weight),
+        **by_attribute(model, regions, how.weight),
         "legacy": how.flattery.summary() if how.flattery is not None else None,
     }
 
