@@ -1,12 +1,13 @@
 """``lungseg compare``: which of several runs is better, and how surely, as tables, figures and a page."""
 
 import logging
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lungseg.cli.compare_keys import megabytes, one_of, values_of
+from lungseg.comparison.case_groups import require_known
 from lungseg.comparison.discover import NothingToCompareError, Wanted, gather
 from lungseg.comparison.grouping import group
 from lungseg.comparison.render.figures import draw
@@ -14,12 +15,11 @@ from lungseg.comparison.render.html import page
 from lungseg.comparison.render.search_figures import draw_search
 from lungseg.comparison.render.text_tables import latex, markdown, text
 from lungseg.comparison.render.thumbnails import BUDGET, album
-from lungseg.comparison.report import Report, csv_rows, report
+from lungseg.comparison.report import DOMAIN, Report, csv_rows, report
 from lungseg.comparison.search_report import sentence
 from lungseg.comparison.search_results import FILE, Search, read_search
 from lungseg.comparison.subgroups import subgroup_rows
 from lungseg.core.atomic_io import replaced, write_atomically
-from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.text_tables import write_table
@@ -28,24 +28,22 @@ from lungseg.metrics.stats.patient_weights import WEIGHTS, Weight
 log = logging.getLogger("lungseg")
 
 
-KEYS = ("out", "evaluation", "threshold", "weight", "common", "title", "pictures")
-
-
 def compare_words(words: Sequence[str], wandb: bool = False) -> int:
-    """Of the command line: places, and the keys above; a place that has an equals sign in its name is still a place."""
+    """Of the command line: places, and keys; a place that has an equals sign in its name is still a place."""
     places = [Path(word) for word in words if "=" not in word or Path(word).exists()]
-    values = _values([word for word in words if "=" in word and not Path(word).exists()])
+    values = values_of([word for word in words if "=" in word and not Path(word).exists()])
     if not places:
         raise UsageError("which runs? give run directories, or folders that hold them: lungseg compare runs")
-    threshold = _one_of(values, "threshold", ("chosen", "tuned"))
+    threshold = one_of(values, "threshold", ("chosen", "tuned"))
     return compare(
         places,
         Path(values.get("out", "comparison")),
         wanted=Wanted(values.get("evaluation"), threshold == "tuned"),
-        common=_one_of(values, "common", ("false", "true")) == "true",
-        weight="patients" if _one_of(values, "weight", WEIGHTS) == "patients" else "images",
+        common=one_of(values, "common", ("false", "true")) == "true",
+        weight="patients" if one_of(values, "weight", WEIGHTS) == "patients" else "images",
+        by=values.get("by"),
         title=values.get("title"),
-        pictures=_megabytes(values.get("pictures", str(BUDGET))),
+        pictures=megabytes(values.get("pictures", str(BUDGET))),
         wandb=wandb,
         words=words,
         search=_search_in(places),
@@ -60,39 +58,6 @@ def _search_in(places: Sequence[Path]) -> Path | None:
     return found[0] if found else None
 
 
-def _values(words: Sequence[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for word in words:
-        key, _, value = word.partition("=")
-        if key not in KEYS:
-            what = f"{word}: no such directory, and" if "/" in word else f"{key}:"
-            raise UsageError(f"{what} compare takes {', '.join(f'{n}=' for n in KEYS)}{suggestion(key, list(KEYS))}")
-        if key in values:
-            raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
-        if not value:
-            raise UsageError(f"{key}=: a value is needed, or leave it out")
-        values[key] = value
-    return values
-
-
-def _megabytes(text: str) -> float:
-    try:
-        value = math.inf if text == "all" else float(text)
-    except ValueError:
-        value = -1
-    if not value >= 0:
-        raise UsageError(f"pictures={text}: expected megabytes, for example pictures={BUDGET}, or all")
-    return value
-
-
-def _one_of(values: Mapping[str, str], key: str, known: Sequence[str]) -> str:
-    """The first is the default."""
-    value = values.get(key, known[0])
-    if value not in known:
-        raise UsageError(f"{key}={value}: expected {' or '.join(known)}")
-    return value
-
-
 def compare(
     places: Sequence[Path],
     out: Path,
@@ -100,6 +65,7 @@ def compare(
     wanted: Wanted | None = None,
     common: bool = False,
     weight: Weight = "images",
+    by: str | None = None,
     title: str | None = None,
     pictures: float = BUDGET,
     wandb: bool = False,
@@ -120,9 +86,13 @@ def compare(
             raise
         log.info("only one run stands for the search, so nothing is compared on the test cases\n")
         return search_page(search, out, title=title, command=command)
-    reports = [report(one, weight=weight) for one in groups]
+    if by is not None:
+        require_known(by, groups)
+    reports = [report(one, weight=weight, by=by or DOMAIN) for one in groups]
     for one in reports:
         log.info("%s", text(one))
+        if by is not None and not any(group.by == by for found in one.analyses.values() for group in found.subgroups):
+            log.info("no table by %s: all cases of %s are of one group, or unknown", by, one.group.name)
     albums = [album(one, pictures / len(reports)) for one in reports]
     heading = title or _title(reports)
     whole = page(reports, albums, heading, command, searched)

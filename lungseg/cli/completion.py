@@ -18,7 +18,7 @@ KEYS = {  # of the commands that are not Hydra's
     "sweep": ("size", "out", "executor", "slots", "workers", "retries", "shrink", "storage", "objective", "data.root"),
     "sweep join": ("slots",),
     "sweep retrain": ("seeds", "executor", "slots", "workers"),
-    "compare": ("out", "evaluation", "threshold", "weight", "common", "title", "pictures"),
+    "compare": ("out", "evaluation", "threshold", "weight", "by", "common", "title", "pictures"),
 }
 CHOICES = {"executor": ("local", "slurm", "ray"), "threshold": ("chosen", "tuned"), "weight": ("images", "patients"),
            "common": ("true", "false"), "size": ("small", "quick", "full")}  # fmt: skip

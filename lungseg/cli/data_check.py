@@ -14,6 +14,7 @@ from lungseg.core.atomic_io import replaced
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.text_tables import aligned, write_table
+from lungseg.data.attributes import cells, counted
 from lungseg.data.audit.inspect import Finding, inspect_all, table, together, untrainable
 from lungseg.data.build import build_cases
 from lungseg.data.case import Case, place
@@ -37,6 +38,7 @@ def check(data: DictConfig, out: Path, regions: Sequence[str] | None = None) -> 
     patients = plural(len({case.patient for case in cases}), "patient")
     log.info("%s: %s of %s\n", data.name, plural(len(cases), "case"), patients)
     log.info("%s\n", "\n".join(aligned(table(findings))))
+    _tell_attributes(cases)
     _tell(problems)
     out.mkdir(parents=True, exist_ok=True)
     write_table([_row(finding) for finding in findings], out / "cases.csv")
@@ -84,6 +86,15 @@ def _sheets(findings: Sequence[Finding], out: Path) -> list[Path]:
     return paths
 
 
+def _tell_attributes(cases: Sequence[Case]) -> None:
+    """Says how many cases are in each group of each attribute; nothing where the data have none."""
+    found = counted(case.attributes for case in cases)
+    for name, groups in found.items():
+        log.info("%s: %s", one_line(name), ", ".join(f"{one_line(group)} {number}" for group, number in groups.items()))
+    if found:
+        log.info("")
+
+
 def _tell(problems: Sequence[Problem]) -> None:
     kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
     for problem in problems:
@@ -107,6 +118,7 @@ def _row(finding: Finding) -> dict[str, Any]:
         "class": case.label,
         "split": case.split or "",
         "domain": case.domain or "",
+        **cells(case.attributes),
         "size": "x".join(str(side) for side in finding.shape[::-1]),
         "kind": finding.kind,
         **{f"{region}_share": round(share, 6) for region, share in finding.coverage.items()},

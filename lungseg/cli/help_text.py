@@ -83,8 +83,9 @@ COMMANDS = (
         "compare", "RUN [RUN ...] [KEY=VALUE ...] [--wandb]",
         "Say which of several runs is better, and how surely: tables, figures and a page.",
         f"""{OUT} (comparison); evaluation=NAME of the judgement (the own test); threshold=chosen|tuned;
-weight=images|patients (the mean over all images, or over the patients' own means); common=true (only the cases that
-all have); title=...; pictures=MB|all in the page; --wandb sends the table""",
+weight=images|patients (the mean over all images, or over the patients' own means); by=sex (a table by that or another
+attribute of the cases as well); common=true (only the cases that all have); title=...; pictures=MB|all in the page;
+--wandb sends the table""",
         ("lungseg compare runs", "lungseg compare runs/a runs/b weight=patients -o my_comparison"),
     ),
     Command(

@@ -17,6 +17,8 @@ from lungseg.evaluation.read_case_table import weight_of
 from lungseg.metrics.stats.few_patients import few_patients
 from lungseg.metrics.stats.patient_weights import Weight
 
+DOMAIN = "domain"
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -26,6 +28,7 @@ class Report:
     arms: list[Configuration]
     analyses: Mapping[str, Analysis]
     weight: Weight = "images"
+    by: str = DOMAIN  # what cases are grouped by in the tables beside the leaderboard
 
     @property
     def kinds(self) -> list[ScoreType]:
@@ -36,10 +39,10 @@ class Report:
         return [found for found in self.analyses.values() if found.kind.region == region and found.kind.board]
 
 
-def report(group: Group, show: bool = True, weight: Weight = "images") -> Report:
+def report(group: Group, show: bool = True, weight: Weight = "images", by: str = DOMAIN) -> Report:
     found, chosen = arms(group.entries), kinds(group)
     progress = tqdm(chosen, f"comparing {group.name}", leave=False, disable=None if show else True)
-    return Report(group, found, {kind.id: analyse(group, found, kind, weight) for kind in progress}, weight)
+    return Report(group, found, {kind.id: analyse(group, found, kind, weight) for kind in progress}, weight, by)
 
 
 def probability(p: float) -> str:

@@ -1,4 +1,4 @@
-"""Parts of the cases that are analysed apart, by class, domain and size of the region; the intervals of any part."""
+"""Parts of the cases that are analysed apart, by class, domain, attribute and size; the intervals of any part."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lungseg.comparison.case_groups import case_groups
 from lungseg.comparison.grouping import Group
 from lungseg.comparison.score_type import ScoreType
 from lungseg.metrics.stats.bootstrap import mean_intervals
@@ -17,7 +18,7 @@ SIZES = ("small", "medium", "large")
 
 @dataclass(frozen=True)
 class Subgroup:
-    """Holds the cases of one class, domain or size; arrays [A] by arm."""
+    """Holds the cases of one class, domain, attribute or size; arrays [A] by arm."""
 
     by: str
     name: str
@@ -38,11 +39,11 @@ def intervals(kind: ScoreType, rows: Floats, owners: Sequence[str], effective: f
 
 
 def subgroups(group: Group, kind: ScoreType, values: Floats, weight: Weight) -> Iterator[Subgroup]:
-    """Analyses by class and domain where there are several, and by the size of the region in thirds of the cases."""
+    """Analyses by class, domain and attribute where there are several, and by the region's size in thirds of them."""
     table = group.table
     known = np.asarray(~np.isnan(values).any(axis=1))
     whole = _Whole(kind, values, table.patient, weight)
-    for by, names in (("class", table.label), ("domain", table.domain)):
+    for by, names in case_groups(group).items():
         there = sorted({name for name, scored in zip(names, known.tolist(), strict=True) if scored and name})
         for name in there if len(there) > 1 else []:
             yield whole.only(by, name, np.array([one == name for one in names]) & known)

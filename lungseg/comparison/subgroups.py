@@ -1,4 +1,4 @@
-"""By class, hospital and size of the region: for whom each arm works; the matrix of external validation."""
+"""By class, hospital, attribute and size of the region: for whom each arm works; the matrix of external validation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,22 +6,29 @@ from typing import Any
 import numpy as np
 
 from lungseg.comparison.analysis import Analysis
-from lungseg.comparison.report import Report, interval_of
+from lungseg.comparison.report import DOMAIN, Report, interval_of
 from lungseg.comparison.strata import Subgroup
 from lungseg.core.plural import plural
 from lungseg.metrics.stats.few_patients import shown
 from lungseg.metrics.stats.patient_weights import ENOUGH
 
 
-def matrix(report: Report, region: str) -> list[list[str]] | None:
-    """A head and a row for each arm by the region's first score, the best first; None where there is one domain."""
+def matrix(report: Report, region: str, by: str = DOMAIN) -> list[list[str]] | None:
+    """A head and a row for each arm by the region's first score, the best first; None where there is one group."""
     found = report.of_region(region)[0]
-    columns = [one for one in found.subgroups if one.by == "domain"]
+    columns = [one for one in found.subgroups if one.by == by]
     if not columns:
         return None
-    head = ["", *(f"tested on {one.name} ({plural(one.cases, 'case')}{_few(one)})" for one in columns)]
+    what = "tested on" if by == DOMAIN else by
+    head = ["", *(f"{what} {one.name} ({plural(one.cases, 'case')}{_few(one)})" for one in columns)]
     arms = [int(place) for place in found.ranking.order]
     return [head, *([report.arms[place].name, *(_cell(found, one, place) for one in columns)] for place in arms)]
+
+
+def matrices(report: Report, region: str) -> list[tuple[str, list[list[str]]]]:
+    """What cases are grouped by, and its matrix: the hospitals where there are several, and what was asked for."""
+    found = [(by, matrix(report, region, by)) for by in dict.fromkeys((DOMAIN, report.by))]
+    return [(by, rows) for by, rows in found if rows is not None]
 
 
 def subgroup_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A data set's config -> its cases and their split. Nothing heavy is imported here."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 from hydra.utils import get_method
@@ -8,6 +9,7 @@ from omegaconf import DictConfig
 
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import DataError, UsageError
+from lungseg.data.attributes import completed
 from lungseg.data.case import Case
 from lungseg.data.saved_splits import load_splits
 from lungseg.data.sources.issues import Problem
@@ -29,7 +31,15 @@ def build_cases(data: DictConfig, problems: list[Problem] | None = None) -> list
             raise UsageError(f"data.{key}: {data.name} has no such option{suggestion(key, known)}")
     if "problems" in inspect.signature(source).parameters:
         options["problems"] = problems
-    return limit(source(**options), data.get("limit"))
+    return _with_all_attributes(limit(source(**options), data.get("limit")))
+
+
+def _with_all_attributes(cases: list[Case]) -> list[Case]:
+    """Gives every case what any has, so that the columns of their tables have one order."""
+    if not any(case.attributes for case in cases):
+        return cases
+    found = completed([case.attributes for case in cases])
+    return [replace(case, attributes=attributes) for case, attributes in zip(cases, found, strict=True)]
 
 
 def build_splits(cases: list[Case], data: DictConfig) -> Splits:

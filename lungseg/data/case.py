@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from lungseg.core.errors import DataError
+from lungseg.data.attributes import MOST, Attributes, is_name, is_value
 
 SPLITS = ("train", "val", "test")
 
@@ -85,7 +86,8 @@ class Case:
 
     ``masks`` maps a region (``lung``, ``infection``) to its picture; a region that nobody annotated is absent,
     which is not the same as an empty mask. ``split`` is the publisher's, or None where none was published. ``domain``
-    is the hospital or collection, where the data set holds several.
+    is the hospital or collection, where the data set holds several. ``attributes`` are what else is known of whose it
+    is and how it was taken, as in ``(("sex", "F"), ("age", "45"))``; nothing that tells who it is.
     """
 
     id: str
@@ -95,12 +97,21 @@ class Case:
     label: str
     split: str | None = None
     domain: str | None = None
+    attributes: Attributes = ()
 
     def __post_init__(self) -> None:
         if not self.id or not self.patient:
             raise DataError(f"case {self.id or self.image!r}: id and patient must not be empty")
         if self.split is not None and self.split not in SPLITS:
             raise DataError(f"case {self.id}: its split is {self.split!r}; expected one of {', '.join(SPLITS)}")
+        names = [name for name, _ in self.attributes]
+        if not all(map(is_name, names)) or len(set(names)) < len(names):
+            raise DataError(f"case {self.id}: its attributes are called {', '.join(names)}; expected different words")
+        if len(names) > MOST:
+            raise DataError(f"case {self.id}: has {len(names)} attributes; expected at most {MOST}")
+        unfit = [name for name, value in self.attributes if not is_value(value)]
+        if unfit:
+            raise DataError(f"case {self.id}: its {unfit[0]} is no short text on one line")
 
 
 def fingerprint(cases: Sequence[Case]) -> str:

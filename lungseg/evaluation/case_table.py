@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from lungseg.data.attributes import cells
 from lungseg.data.case import checksum, short_checksum
 from lungseg.tasks.base import CaseScore, Task
 
 
 def row(task: Task, score: CaseScore) -> dict[str, Any]:
-    """Id, patient, class, then what each part of the task scored; what is undefined is empty."""
+    """Id, patient, class, attributes, then what each part of the task scored; what is undefined is empty."""
     case = score.case
     about: dict[str, Any] = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain}
     image = short_checksum(checksum(case.image))
-    return {**about, "image": image, **task.row(score), "image_area": score.pixels}
+    return {**about, "image": image, **cells(case.attributes), **task.row(score), "image_area": score.pixels}
 
 
 def worst_median_best(task: Task, scores: Sequence[CaseScore], number: int = 3) -> dict[str, list[CaseScore]]:

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lungseg.core.plural import plural
 from lungseg.core.security.safe_json import read_plain_file
 from lungseg.core.shell_commands import evaluate_command
 from lungseg.core.text_tables import read_table
+from lungseg.evaluation.attribute_columns import read_attributes
 from lungseg.evaluation.columns import columns, of_role
 from lungseg.evaluation.derived_columns import Numbers, derived
 from lungseg.evaluation.summary import read_summary
@@ -39,6 +40,7 @@ class CaseTable:
     image: list[str]
     numbers: dict[str, Numbers]
     summary: Mapping[str, Any]
+    attributes: Mapping[str, list[str]] = field(default_factory=dict)  # name -> [N], "" where it is unknown
 
     @property
     def regions(self) -> list[str]:
@@ -64,6 +66,7 @@ class CaseTable:
             domain=some(self.domain),
             image=some(self.image),
             numbers=numbers,
+            attributes={name: some(values) for name, values in self.attributes.items()},
         )
 
 
@@ -83,7 +86,8 @@ def read_cases(folder: Path, tuned: bool = False) -> CaseTable:
         numbers |= derived(columns(summary), region, numbers, pixels)
         _require_possible(path, summary, region, numbers)
     names = {ours: [row.get(theirs) or "" for row in rows] for ours, theirs in NAMES.items()}
-    table = CaseTable(path, numbers=numbers, summary=summary, **names)
+    attributes = read_attributes(path, rows, summary, _again(folder))
+    table = CaseTable(path, numbers=numbers, summary=summary, attributes=attributes, **names)
     _require_agreement(table, "tuned" if tuned else "model")
     return table
 

@@ -16,6 +16,7 @@ from lungseg.core.text_tables import write_table
 from lungseg.data.case import Case
 from lungseg.data.loaded_case import LoadedCase, Predicted
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
+from lungseg.evaluation.attribute_groups import by_attribute
 from lungseg.evaluation.case_table import row, worst_median_best
 from lungseg.evaluation.summary import write_summary
 from lungseg.evaluation.thumbnails import PictureWriter
@@ -131,6 +132,7 @@ def _summary(cases: Sequence[Case], how: How, scores: Mapping[str, Sequence[Any]
         "calibration": task.calibration(model),
         "by_class": _by(model, task, lambda case: case.label, how.weight),
         "by_domain": _by(model, task, lambda case: case.domain, how.weight),
+        **by_attribute(model, task, how.weight),
         "legacy": how.flattery.summary() if how.flattery is not None else None,
     }
 

@@ -10,6 +10,7 @@ from lungseg.comparison.analysis import MOST_PAIRS, Analysis
 from lungseg.comparison.configurations import Configuration
 from lungseg.comparison.grouping import Group
 from lungseg.comparison.judged_run import JudgedRun
+from lungseg.comparison.render.case_data import case_data
 from lungseg.comparison.report import Report, warnings
 from lungseg.comparison.score_type import ScoreType
 from lungseg.comparison.verdict import identical_mark, sentence
@@ -50,20 +51,14 @@ def run_data(entry: JudgedRun) -> dict[str, Any]:
 
 def group_data(report: Report, runs: list[int], album: Mapping[int, str]) -> dict[str, Any]:
     group, table = report.group, report.group.table
-    classes, domains, patients = (_indexed(names) for names in (table.label, table.domain, table.patient))
     summaries = _of_these_cases(group)
     return {
         "name": group.name,
         "task": group.task,
         "data": f"{group.entries[0].data}, {table.summary['split']}",
         "regions": table.regions,
-        "ids": table.id,
-        "classes": classes[0],
-        "label": classes[1],
-        "domains": domains[0],
-        "domain": domains[1],
-        "patients": patients[0],
-        "patient": patients[1],
+        **case_data(group),
+        "by": report.by,
         "empty": {r: _empty(table, r) for r in table.regions},
         "runs": runs,
         "arms": [_arm(arm) for arm in report.arms],
@@ -112,12 +107,6 @@ def _agreement(summary: Mapping[str, Any], entry: JudgedRun, region: str) -> Any
 def _metric(kind: ScoreType) -> dict[str, Any]:
     shown = {key: value for key, value in asdict(kind).items() if key not in ("metric", "higher", "in_summary")}
     return {"id": kind.id, "score": kind.metric, "better": 1 if kind.higher else -1, **shown}
-
-
-def _indexed(names: Sequence[str]) -> tuple[list[str], list[int]]:
-    different = sorted(set(names))
-    place = {name: number for number, name in enumerate(different)}
-    return different, [place[name] for name in names]
 
 
 def _each(found: list[Any]) -> list[Any] | None:

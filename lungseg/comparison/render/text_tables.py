@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from lungseg.comparison.analysis import Analysis
 from lungseg.comparison.report import Report, caution, interval, probability, warnings
-from lungseg.comparison.subgroups import matrix
+from lungseg.comparison.subgroups import matrices
 from lungseg.comparison.verdict import IDENTICAL, identical, identical_mark, seed_luck, sentence, too_few
 from lungseg.core.plural import plural
 from lungseg.core.text_tables import aligned
@@ -53,8 +53,8 @@ def text(report: Report) -> str:
         over = ", means over patients" if report.weight == "patients" else ""
         lines += ["", f"{report.group.name}: {region}{over}", *(f"  {line}" for line in aligned(rows))]
         lines += [f"  {said}" for said in [caution(report, region)] if said]
-        if by_domain := matrix(report, region):
-            lines += ["", *(f"  {line}" for line in aligned(by_domain))]
+        for _, rows in matrices(report, region):
+            lines += ["", *(f"  {line}" for line in aligned(rows))]
         lines += ["", sentence(report.of_region(region)[0], report.arms).replace("**", "")]
     return "\n".join(lines + [f"{said}" for said in warnings(report)])
 
@@ -73,8 +73,8 @@ def markdown(reports: Sequence[Report]) -> str:
             caption = _caption(report, region)
             parts.append(f"{caption[0].upper()}{caption[1:]}.\n")
             parts += [f"{said}\n" for said in [caution(report, region)] if said]
-            if by_domain := matrix(report, region):
-                parts.append(_markdown_table([[_markdown_name(cell) for cell in row] for row in by_domain]))
+            for _, rows in matrices(report, region):
+                parts.append(_markdown_table([[_markdown_name(cell) for cell in row] for row in rows]))
     return "\n".join(parts)
 
 
@@ -94,7 +94,7 @@ def _markdown_name(name: str) -> str:
 
 
 def latex(reports: Sequence[Report]) -> str:
-    """Needs the package booktabs; a table for each task, data and region, and one by domain where there are several."""
+    """Needs the package booktabs; a table for each task, data and region, and one by hospital and by ``by=``."""
     parts = ["% \\usepackage{booktabs}"]
     for report in reports:
         for region in report.group.table.regions:
@@ -104,9 +104,10 @@ def latex(reports: Sequence[Report]) -> str:
             about = f"{_latex_name(report.group.name)}, {_latex_name(region)}"
             said = f"{_caption(report, region)}. {caution(report, region)}{_remarks(shown[0], report)}".strip()
             parts.append(_latex_table([head, *rows], f"{about}: {_latex_name(said)}"))
-            if by_domain := matrix(report, region):
-                escaped = [[_latex_name(cell) for cell in row] for row in by_domain]
-                parts.append(_latex_table(escaped, f"{about}, by domain: {_latex_name(shown[0].kind.name)}."))
+            for by, rows in matrices(report, region):
+                escaped = [[_latex_name(cell) for cell in row] for row in rows]
+                caption = f"{about}, by {_latex_name(by)}: {_latex_name(shown[0].kind.name)}."
+                parts.append(_latex_table(escaped, caption))
     return "\n".join(parts)
 
 

@@ -1,16 +1,19 @@
 """COVID-19 Radiography Database (Chowdhury, Rahman et al., 2020-2021): 21,165 X-rays in four classes with lung masks.
 
 ``{COVID,Normal,Lung_Opacity,Viral Pneumonia}/{images,masks}/<class>-<n>.png``, images 299x299, masks 256x256, and
-``<class>.metadata.xlsx`` beside, which names the address that each image came from. No split was published.
+``<class>.metadata.xlsx`` beside, which names the address that each image came from; its site is an attribute. No split
+was published.
 """
 
 import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
+from lungseg.data.attributes import Attributes, is_value
 from lungseg.data.case import Case, MaskFile
 from lungseg.data.sources.issues import Problem, patients_not_known, settle
 from lungseg.data.sources.mask_matching import counted, existing, pictures, require_images, strays
@@ -37,9 +40,7 @@ def cases(*, root: str, group: str = "auto", problems: list[Problem] | None = No
     sources = {label: _sources(folder, label) for label in PUBLISHED}
     known = [len(set(named.values())) for label, named in sources.items() if (folder / label).is_dir()]
     by_source = group == "source" or (group == "auto" and min(known) >= ENOUGH)
-    listed = [
-        case for label in PUBLISHED for case in _section(folder, label, sources[label] if by_source else None, found)
-    ]
+    listed = [case for label in PUBLISHED for case in _section(folder, label, sources[label], by_source, found)]
     require_images(listed, folder, root)
     if not by_source:
         found.append(patients_not_known(folder))
@@ -60,7 +61,7 @@ def _home(root: Path, said: str) -> Path:
     raise DataError(f"data.root={said}: holds no {NAME} with {', '.join(PUBLISHED)} in it; give the folder that does")
 
 
-def _section(folder: Path, label: str, sources: dict[str, str] | None, found: list[Problem]) -> list[Case]:
+def _section(folder: Path, label: str, sources: dict[str, str], by_source: bool, found: list[Problem]) -> list[Case]:
     images = pictures(folder / label / "images", found)
     masks = pictures(folder / label / "masks", found)
     found += strays(images, masks, "lung", folder / label / "images")
@@ -69,11 +70,21 @@ def _section(folder: Path, label: str, sources: dict[str, str] | None, found: li
             id=name,
             image=path,
             masks={"lung": MaskFile((masks[name],), scaled=True)} if name in masks else {},
-            patient=name if sources is None else sources.get(name.lower(), NO_SOURCE.format(label=label)),
+            patient=sources.get(name.lower(), NO_SOURCE.format(label=label)) if by_source else name,
             label=label,
+            attributes=_site(sources.get(name.lower(), "")),
         )
         for name, path in images.items()
     ]
+
+
+def _site(address: str) -> Attributes:
+    """The host of an address, ``github.com``; nothing where it has none that can stand in a table."""
+    try:
+        site = (urlsplit(address).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ()
+    return (("source", site),) if site and is_value(site) else ()
 
 
 def _sources(folder: Path, label: str) -> dict[str, str]:

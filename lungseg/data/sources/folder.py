@@ -2,6 +2,7 @@
 
 An optional ``metadata.csv`` or ``cases.csv`` names each file's patient, class and split in columns that ``columns``
 may map, as in ``columns: {patient: subject_number}``. Without it each image is a patient of its own, which is said.
+Its other columns are attributes of the cases, where they name nobody.
 """
 
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.data.case import SPLITS, Case
+from lungseg.data.sources.folder_attributes import TableAttributes, read_attributes
 from lungseg.data.sources.folder_table import (
     Metadata,
     is_unknown,
@@ -56,16 +58,17 @@ def cases(
     metadata = read_metadata(path, columns or {}) if path else Metadata()
     if unknown_patients == "refuse" and not metadata.names_patients:
         require_no_subject(metadata)
+    attributes = read_attributes(metadata, {key_of(path.name) for path in images.values()}, columns or {})
     assumed = _assumed(folder, images, metadata, unknown_patients)
-    found += [*metadata.problems, *_unlisted(images, metadata), *assumed]
+    found += [*metadata.problems, *_unlisted(images, metadata), *assumed, *attributes.told, *attributes.passed_over]
     settle(found, problems)
     if problems is None:
         passed_over = [problem for problem in found if problem.kind == PASSED_OVER]
-        for problem in (*passed_over[:MOST_TOLD], *metadata.problems, *assumed):
+        for problem in (*passed_over[:MOST_TOLD], *metadata.problems, *assumed, *attributes.told):
             log.info("%s", problem)
         if len(passed_over) > MOST_TOLD:
             log.info("... and %d more pictures are passed over", len(passed_over) - MOST_TOLD)
-    return [_case(name, path, masks, metadata, unknown_patients) for name, path in images.items()]
+    return [_case(name, path, masks, metadata, unknown_patients, attributes) for name, path in images.items()]
 
 
 def _unlisted(images: Mapping[str, Path], metadata: Metadata) -> list[Problem]:
@@ -111,7 +114,12 @@ def _unknown_patient(path: Path, metadata: Metadata) -> Problem:
 
 
 def _case(
-    name: str, path: Path, masks: Mapping[str, Mapping[str, Path]], metadata: Metadata, unknown_patients: str
+    name: str,
+    path: Path,
+    masks: Mapping[str, Mapping[str, Path]],
+    metadata: Metadata,
+    unknown_patients: str,
+    attributes: TableAttributes,
 ) -> Case:
     row = metadata.rows.get(key_of(path.name), {})
     split = row.get("split", "").lower() or None
@@ -128,4 +136,5 @@ def _case(
         patient=row["patient"] if known else "unknown patient" if unknown_patients == "one" else name,
         label=row.get("class", "") or "unknown",
         split=split,
+        attributes=attributes.of.get(key_of(path.name), ()),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import DataError
+from lungseg.data.attributes import PREFIX
 from lungseg.data.io.csv_table import FALLBACK, TextTable, read_text_table
 from lungseg.data.sources.issues import Problem
 from lungseg.data.sources.mask_matching import stem
@@ -35,12 +36,18 @@ class Metadata:
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     names_patients: bool = False
     passed_over: tuple[str, ...] = ()  # columns
+    further: dict[str, dict[str, str]] = field(default_factory=dict)  # a row's cells in those; "" where two rows differ
     problems: tuple[Problem, ...] = ()
 
 
 def is_unknown(row: Mapping[str, str]) -> bool:
     """Returns whether a row's patient is empty or one of the words for nobody, however written (``N/A``, ``-``)."""
-    return re.sub(r"[\W_]", "", row["patient"]).lower() in UNKNOWN
+    return is_nobody(row["patient"])
+
+
+def is_nobody(cell: str) -> bool:
+    """Returns whether a cell says that something is not known."""
+    return re.sub(r"[\W_]", "", cell).lower() in UNKNOWN
 
 
 def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
@@ -53,7 +60,9 @@ def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
             f"{path}: has the columns {', '.join(header)}; expected one called {', '.join(COLUMNS['file'])}, "
             "or data.columns={file: <its name>}"
         )
+    passed_over = tuple(name for name in header.values() if name not in names.values())
     rows: dict[str, dict[str, str]] = {}
+    further: dict[str, dict[str, str]] = {}
     for line in table.rows:
         row = {ours: line.cells[name] for ours, name in names.items() if name}
         if not row["file"]:
@@ -62,9 +71,11 @@ def read_metadata(path: Path, columns: Mapping[str, str]) -> Metadata:
             raise DataError(
                 f"{path}: line {line.line} says something else of {row['file']} than a line before; keep one"
             )
-    passed_over = tuple(name for name in header.values() if name not in names.values())
+        cells = {name: line.cells[name] for name in passed_over}
+        before = further.setdefault(key_of(row["file"]), cells)
+        further[key_of(row["file"])] = {name: cell if before[name] == cell else "" for name, cell in cells.items()}
     problems = (*_encoding(table), *_patients_but_for_capitals(path, rows))
-    return Metadata(path, rows, names["patient"] is not None, passed_over, problems)
+    return Metadata(path, rows, names["patient"] is not None, passed_over, further, problems)
 
 
 def require_known_columns(columns: Mapping[str, str] | None, path: Path | None, folder: Path) -> None:
@@ -74,7 +85,7 @@ def require_known_columns(columns: Mapping[str, str] | None, path: Path | None, 
     if not isinstance(columns, Mapping):
         raise DataError(f"data.columns={columns}: expected our names and yours, as in {{patient: subject_number}}")
     for name in columns:
-        if name not in COLUMNS:
+        if name not in COLUMNS and not str(name).startswith(PREFIX):
             raise DataError(
                 f"data.columns.{name}: no such column; expected {', '.join(COLUMNS)}"
                 f"{suggestion(str(name), list(COLUMNS))}"

@@ -2,6 +2,7 @@
 
 ``CXR_png/`` with ``masks/<stem>_mask.png`` (Shenzhen) or ``masks/<stem>.png`` (Montgomery), or the original
 Montgomery with ``ManualMask/{leftMask,rightMask}/<stem>.png``. The last digit of a stem is 1 for tuberculosis.
+``ClinicalReadings/<stem>.txt`` tells sex and age.
 """
 
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 from lungseg.core.errors import DataError
 from lungseg.core.plural import plural
 from lungseg.data.case import Case, MaskFile
+from lungseg.data.sources.clinical_readings import read_sex_and_age
 from lungseg.data.sources.issues import Problem, settle
 from lungseg.data.sources.mask_matching import existing, pictures, require_images, strays
 
@@ -34,7 +36,8 @@ def cases(
         masks = _masks(folder, images, found)
         bare = [path for name, path in images.items() if name not in masks]
         found += [Problem("image without mask", path, "has no lung mask; it is left out", harm=False) for path in bare]
-        listed += [_case(name, images[name], mask) for name, mask in masks.items() if name in images]
+        readings = folder / "ClinicalReadings"
+        listed += [_case(name, images[name], mask, readings) for name, mask in masks.items() if name in images]
     settle(found, problems)
     without = sum(problem.kind == "image without mask" for problem in found)
     if without and problems is None:
@@ -74,7 +77,7 @@ def _masks(folder: Path, images: dict[str, Path], found: list[Problem]) -> dict[
     return masks
 
 
-def _case(name: str, image: Path, mask: MaskFile) -> Case:
+def _case(name: str, image: Path, mask: MaskFile, readings: Path) -> Case:
     return Case(
         id=name,
         image=image,
@@ -82,4 +85,5 @@ def _case(name: str, image: Path, mask: MaskFile) -> Case:
         patient=name,
         label=LABELS.get(name[-1], "unknown"),
         domain=DOMAINS.get(name.split("_")[0].upper(), "unknown"),
+        attributes=read_sex_and_age(readings / f"{name}.txt"),
     )

@@ -61,6 +61,8 @@ def draw_case(overlay: Overlay) -> Rgb:
     for region, reference, prediction in zip(overlay.dice, overlay.reference, overlay.prediction, strict=True):
         truth, found = _resize_mask(reference, scale), _resize_mask(prediction, scale)
         panels += [_named(_contours(image, truth, found), region), _named(_errors(image, truth, found), region)]
+    if len(panels) == 1:
+        panels.append(np.full((PANEL, PANEL, 3), PAPER, np.uint8))  # the caption needs the room
     return _with_caption(np.concatenate([_square(panel) for panel in panels], axis=1), overlay.caption)
 
 
@@ -70,7 +72,8 @@ def draw_sheet(overlays: Sequence[Overlay], title: str = "") -> Rgb:
     width = max(strip.shape[1] for strip in strips)
     rows = [caption_bar(width, title, 20)] if title else []
     rows += [_widened(strip, width) for strip in strips]
-    return np.concatenate([*rows, _legend(width)])
+    masked = any(len(overlay.reference) for overlay in overlays)
+    return np.concatenate([*rows, *([_legend(width)] if masked else [])])
 
 
 def _contours(image: Rgb, truth: Mask, found: Mask) -> Rgb:

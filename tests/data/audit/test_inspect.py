@@ -211,3 +211,15 @@ def test_the_real_sets_are_sound(realdata, tmp_path, name, root):
     result = lungseg("data", "check", name, f"root={realdata / root}", "out=out", cwd=tmp_path)
     assert result.returncode == 0, result.stdout
     assert rows(tmp_path / "out" / "cases.csv")
+
+
+def test_attributes_are_counted_and_columns_that_are_none_told(folder_data, tmp_path):
+    table = [f"p{n:02d}.png,P{n // 2},{'FM'[n % 2]},{40 + 8 * n},Jane Doe" for n in range(12)]
+    table[0] = "p00.png,P0,n/a,40,Jane Doe"
+    (folder_data / "metadata.csv").write_text("file,patient,sex,age,name\n" + "\n".join(table) + "\n")
+    result = lungseg("data", "check", "folder", f"root={folder_data}", "out=out", cwd=tmp_path)
+    assert "sex: F 5, M 6, unknown 1" in result.stdout
+    assert "age: " not in result.stdout  # of which some are above 120
+    assert "its column 'name' may say who a patient is" in result.stdout
+    assert "Jane" not in result.stdout + "".join(path.read_text() for path in (tmp_path / "out").glob("*.csv"))
+    assert [row["attribute_sex"] for row in rows(tmp_path / "out" / "cases.csv")][:3] == ["", "M", "F"]

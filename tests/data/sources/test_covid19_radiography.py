@@ -69,6 +69,12 @@ def test_sources_are_kept_on_one_side_where_there_are_enough(root, caplog, monke
     assert {case.label for case in splits["test"]} == set(covid19_radiography.PUBLISHED)
 
 
+def test_the_site_of_an_address_is_an_attribute_however_it_is_split(root):
+    assert covid19_radiography.cases(root=str(root))[0].attributes == ()
+    write_metadata(root, sources=2)
+    assert {case.attributes for case in covid19_radiography.cases(root=str(root))} == {(("source", "example.org"),)}
+
+
 def test_counts_strays_and_a_broken_table_are_told(root):
     problems: list[Problem] = []
     covid19_radiography.cases(root=str(root), problems=problems)

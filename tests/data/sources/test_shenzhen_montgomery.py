@@ -93,3 +93,11 @@ def test_the_real_tree(realdata):
         image, (mask,) = read_case(case, ["lung"])
         assert 0.05 < mask.mean() < 0.6
         assert image.shape == mask.shape
+
+
+def test_sex_and_age_come_from_the_readings(root):
+    (root / "ClinicalReadings").mkdir()
+    (root / "ClinicalReadings" / "CHNCXR_0001_1.txt").write_text("male 45yrs\nPTB of Mr. Smith\n")
+    by_id = {case.id: case for case in shenzhen_montgomery.cases(root=str(root))}
+    assert by_id["CHNCXR_0001_1"].attributes == (("sex", "M"), ("age", "45"))
+    assert by_id["MCUCXR_0001_1"].attributes == ()

@@ -15,7 +15,7 @@ async function drawCase() {
   const table = await caseTable(index);
   const place = opened.list.indexOf(index);
   const go = (step, text) => el("button", { type: "button", disabled: !(place + step in opened.list), onclick: () => goTo(step) }, text);
-  const about = [found.classes[found.label[index]], found.domains[found.domain[index]], `patient ${found.patients[found.patient[index]]}`].filter(Boolean).join(" · ");
+  const about = [found.classes[found.label[index]], found.domains[found.domain[index]], ...attributesOf(index), `patient ${found.patients[found.patient[index]]}`].filter(Boolean).join(" · ");
   const switcher = el("label", {}, el("input", { type: "checkbox", checked: state.paint, onchange: (event) => { state.paint = event.target.checked; drawCase(); drawGallery(); } }), "masks");
   const kept = [...$("case-inside").querySelectorAll("button, input")].indexOf(document.activeElement);
   $("case-inside").replaceChildren(

@@ -80,7 +80,7 @@ function said(index, value) {
 }
 
 const ORDERS = [["apart", "most disagreement"], ["worst", "worst first"], ["best", "best first"], ["alarm", "false alarms"], ["name", "by name"]];
-const gallery = { order: "apart", label: "", text: "", shown: 8, cases: [] };
+const gallery = { order: "apart", label: "", attributes: new Map(), text: "", shown: 8, cases: [] };
 state.paint = true;
 
 async function ordered(all) {
@@ -96,7 +96,8 @@ async function ordered(all) {
     if (gallery.order === "alarm") return mean(values) || NaN;
     return mean(values) * better * (gallery.order === "worst" ? -1 : 1);
   };
-  const fits = (index) => (!gallery.label || found.classes[found.label[index]] === gallery.label) && (!gallery.text || found.ids[index].toLowerCase().includes(gallery.text.toLowerCase()));
+  const wanted = found.attributes.filter((one) => wantedOf(one));
+  const fits = (index) => wanted.every((one) => one.groups[one.of[index]] === wantedOf(one)) && (!gallery.label || found.classes[found.label[index]] === gallery.label) && (!gallery.text || found.ids[index].toLowerCase().includes(gallery.text.toLowerCase()));
   const rows = found.ids.map((_, index) => index).filter(fits);
   if (gallery.order === "name") return rows.sort((a, b) => found.ids[a].localeCompare(found.ids[b], undefined, { numeric: true }));
   return rows.map((index) => [value(index), index]).filter(([one]) => !Number.isNaN(one)).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, index]) => index);
@@ -105,11 +106,31 @@ async function ordered(all) {
 async function drawGallery() {
   fill($("order"), ORDERS, gallery.order);
   fill($("of-class"), [["", "all"], ...group().classes.map((name) => [name, name])], gallery.label);
+  drawAttributeFilters();
   gallery.cases = await ordered(await scores());
   gallery.shown = 8;
   $("cards").replaceChildren();
   showMore(await scores(state.metric, true));
 }
+
+// One choice for each attribute of the cases, as sex and age.
+function drawAttributeFilters() {
+  $("of-attributes").replaceChildren(...group().attributes.map((one) => {
+    const select = el("select", { id: `of-attribute-${one.name}` });
+    select.onchange = () => { gallery.attributes.set(one.name, select.value); drawGallery().then(() => $(select.id).focus()); };
+    fill(select, [["", "all"], ...one.groups.filter(Boolean).map((name) => [name, name])], wantedOf(one));
+    return el("label", {}, `${titled(one.name)} `, select);
+  }));
+}
+
+// The group that was chosen; none where the cases that are shown have no such group.
+function wantedOf(one) {
+  const chosen = gallery.attributes.get(one.name);
+  return chosen && one.groups.includes(chosen) ? chosen : "";
+}
+
+const titled = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+const attributesOf = (index) => group().attributes.filter((one) => one.groups[one.of[index]]).map((one) => `${one.name.replaceAll("_", " ")} ${one.groups[one.of[index]]}`);
 
 function showMore(all) {
   const from = $("cards").childElementCount;
@@ -129,7 +150,7 @@ const watching = new IntersectionObserver((entries) => {
 function card(index, all) {
   const found = group();
   const open = el("button", { type: "button", className: "plain", onclick: () => openCase(index, gallery.cases) }, found.ids[index]);
-  const about = el("span", { className: "muted" }, [found.classes[found.label[index]], found.domains[found.domain[index]]].filter(Boolean).join(" · "));
+  const about = el("span", { className: "muted" }, [found.classes[found.label[index]], found.domains[found.domain[index]], ...attributesOf(index)].filter(Boolean).join(" · "));
   const node = el("div", { className: "card" }, el("div", {}, open, about));
   node.reveal = () => node.append(tiles(index, all, 190));
   watching.observe(node);

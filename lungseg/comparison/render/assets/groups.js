@@ -47,8 +47,14 @@ const plural = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 // Rounded down, so that 14.97 is not called 15.
 const shownDown = (value) => String(Math.floor(value * 10 + 1e-6) / 10);
 
+state.by = null;
+
 function drawSubgroups() {
-  const found = stats().subgroups;
+  const names = [...new Set(stats().subgroups.map((one) => one.by))];
+  if (state.by === null) state.by = group().by === "domain" ? "" : group().by;
+  const by = names.includes(state.by) ? state.by : "";
+  fill($("subgroup-by"), [["", "all"], ...names.map((name) => [name, name])], by);
+  const found = stats().subgroups.filter((one) => !by || one.by === by);
   $("subgroups").hidden = !found.length;
   const all = found.flatMap((one) => shownArms().flatMap((arm) => [one.mean[arm], one.low[arm], one.high[arm]])).filter(defined);
   const range = [Math.min(...all), Math.max(...all)];
@@ -59,6 +65,8 @@ function drawSubgroups() {
   }
   $("subgroup-rows").replaceChildren(...rows);
 }
+
+$("subgroup-by").onchange = (event) => { state.by = event.target.value; drawSubgroups(); };
 
 function drawSeeds() {
   const found = shownArms().map((arm) => stats().seeds.find((one) => one.arm === arm)).filter(Boolean);
