@@ -322,3 +322,28 @@ def test_200_runs(tmp_path, compare):
     pairs = data["groups"][0]["stats"]["infection/dice"]["pairs"]
     assert (len(pairs["arms"]), len(pairs["p"])) == (24, 24)
     assert Path("comparison/comparison.html").stat().st_size < 10e6
+
+
+def test_by_an_attribute_prints_and_writes_its_table(tmp_path, compare):
+    cases = [replace(case, attributes=(("sex", "FM"[n % 2]), ("hand", "left"))) for n, case in enumerate(people(12))]
+    for seed in range(2):
+        make_run(tmp_path / "runs" / f"r{seed}", cases, scores_of(12, seed=seed), label=f"r{seed}", pictures=False)
+    code, out, err = compare("runs", "by=sex")
+    assert (code, err) == (0, "")
+    assert "sex F (3 cases" in out
+    assert "sex F (3 cases" in Path("comparison/comparison.md").read_text()
+    assert "by sex" in Path("comparison/comparison.tex").read_text()
+    assert {"F", "M"} == {row["group"] for row in rows_of(Path("comparison/subgroups.csv")) if row["by"] == "sex"}
+    group = data_of(Path("comparison/comparison.html"))["groups"][0]
+    assert group["attributes"][0] == {"name": "sex", "groups": ["F", "M"], "of": [0, 1] * 6}
+    assert group["by"] == "sex"
+    code, out, err = compare("runs", "by=hand")
+    assert (code, err) == (0, "")
+    assert "no table by hand: all cases of infection · phantom · test are of one group, or unknown" in out
+
+
+def test_by_a_name_that_no_case_has_is_refused_before_anything_is_written(root, compare):
+    code, _, err = compare("runs", "by=sex")
+    assert code == 2
+    assert err == "error: by=sex: the cases are not grouped by that; expected class\n"
+    assert not Path("comparison").exists()

@@ -468,6 +468,35 @@ def hostile(tmp_path_factory):
     return root / "out" / "comparison.html"
 
 
+def test_cases_and_groups_are_chosen_by_any_attribute(visit, tmp_path):
+    ages = ("20", "60")
+    cases = [
+        replace(case, attributes=(("sex", "FM"[n % 2]), ("age", ages[n % 3 == 0]), ("constructor", HOSTILE[:30])))
+        for n, case in enumerate(people(24))
+    ]
+    for seed in range(2):
+        make_run(tmp_path / "runs" / f"r{seed}", cases, scores_of(24, seed=seed), label=f"r{seed}")
+    compare([tmp_path / "runs"], tmp_path / "out", by="sex")
+    page = visit(tmp_path / "out" / "comparison.html")
+    headings = page.locator("#subgroup-rows .heading")
+    assert [text[:6] for text in headings.all_inner_texts()] == ["sex: F", "sex: M"]
+    pick(page, "#subgroup-by", "age")
+    assert [text[:10] for text in headings.all_inner_texts()] == ["age: 18-39", "age: 60-79"]
+    pick(page, "#subgroup-by", "all")
+    assert headings.count() > 4
+    pick(page, "#order", "by name")
+    pick(page, "#of-attribute-sex", "M")
+    assert page.evaluate("() => gallery.cases") == list(range(1, 24, 2))
+    pick(page, "#of-attribute-age", "60-79")
+    assert page.evaluate("() => gallery.cases") == [3, 9, 15, 21]
+    assert "sex M · age 60-79" in page.locator(".card .muted").first.text_content()
+    pick(page, "#of-attribute-sex", "all")
+    assert page.evaluate("() => gallery.cases") == [0, 3, 6, 9, 12, 15, 18, 21]
+    page.locator(".card button").first.click()
+    page.wait_for_selector("dialog[open]")
+    assert "sex F" in page.locator("dialog .muted").first.inner_text()
+
+
 def test_names_that_would_run_are_shown_as_text(visit, hostile):
     page = visit(hostile)
     assert page.title() == HOSTILE
