@@ -13,6 +13,7 @@ from PIL import Image
 from lungseg.core.atomic_io import write_json
 from lungseg.core.run_directory import Run
 from lungseg.core.text_tables import write_table
+from lungseg.data.attributes import cells
 from lungseg.data.case import Case, checksum, short_checksum
 from lungseg.data.visualize.overlay import Overlay
 from lungseg.evaluation.case_table import row as row_of
@@ -205,7 +206,8 @@ def _fast(cases, counts, further, regions):
 
 def _who(case):
     image = short_checksum(checksum(case.image))
-    return {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain, "image": image}
+    who = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain, "image": image}
+    return who | cells(case.attributes)
 
 
 def write_pictures(path, cases, dice, regions):
