@@ -29,7 +29,7 @@ log = logging.getLogger("lungseg")
 
 
 def compare_words(words: Sequence[str], wandb: bool = False) -> int:
-    """Of the command line: places, and keys; a place that has an equals sign in its name is still a place."""
+    """Splits the command line into places and keys; a place that has an equals sign in its name is still a place."""
     places = [Path(word) for word in words if "=" not in word or Path(word).exists()]
     values = values_of([word for word in words if "=" in word and not Path(word).exists()])
     if not places:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from lungseg.cli.key_value import put
 from lungseg.comparison.render.thumbnails import BUDGET
 from lungseg.core.config.compose import suggestion
 from lungseg.core.errors import UsageError
@@ -18,11 +19,7 @@ def values_of(words: Sequence[str]) -> dict[str, str]:
         if key not in KEYS:
             what = f"{word}: no such directory, and" if "/" in word else f"{key}:"
             raise UsageError(f"{what} compare takes {', '.join(f'{n}=' for n in KEYS)}{suggestion(key, list(KEYS))}")
-        if key in values:
-            raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
-        if not value:
-            raise UsageError(f"{key}=: a value is needed, or leave it out")
-        values[key] = value
+        put(values, key, value)
     return values
 
 

@@ -33,9 +33,14 @@ def values_of(words: Sequence[str], example: str) -> dict[str, str]:
         key, sign, value = word.partition("=")
         if not sign:
             raise UsageError(f"{word}: expected KEY=VALUE, for example {example}")
-        if key in values:
-            raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
-        if not value:
-            raise UsageError(f"{key}=: a value is needed, or leave it out (nothing at all is {key}=null)")
-        values[key] = value
+        put(values, key, value, f" (nothing at all is {key}=null)")
     return values
+
+
+def put(values: dict[str, str], key: str, value: str, otherwise: str = "") -> None:
+    """Adds a key's value; one that is empty or given twice is refused."""
+    if key in values:
+        raise UsageError(f"{key}: given twice, {values[key]} and {value}; leave one out")
+    if not value:
+        raise UsageError(f"{key}=: a value is needed, or leave it out{otherwise}")
+    values[key] = value

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lungseg.core.config.compose import transfer
+from lungseg.core.config.key_types import SEGMENTATION
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_comparable
 from lungseg.core.metrics_csv import read_metrics
@@ -16,7 +17,7 @@ from lungseg.evaluation.columns import of_role
 from lungseg.evaluation.read_case_table import CaseTable, read_cases
 
 SEEDLESS = ("seed", "run_dir", "resume", "trust", "traceback", "logger", "data.root", "data.workers", "data.pack",
-            "task.lesions", "task._target_", "callbacks.overlays", "callbacks.curves", "callbacks.pruning")  # fmt: skip
+            "task.lesions", "callbacks.overlays", "callbacks.curves", "callbacks.pruning")  # fmt: skip
 LOSSES = ("val/loss", "train/loss_epoch")
 
 
@@ -113,7 +114,9 @@ def read_entry(folder: Path, tuned: bool = False) -> JudgedRun:
         )
     manifest = run.manifest()
     require_comparable(run.path, manifest)
-    return JudgedRun(run, folder, read_cases(folder, tuned), flat(run.saved_values()), manifest)
+    return JudgedRun(
+        run, folder, read_cases(folder, tuned), {"task._target_": SEGMENTATION, **flat(run.saved_values())}, manifest
+    )
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:

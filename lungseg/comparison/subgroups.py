@@ -1,4 +1,4 @@
-"""By class, hospital, attribute and size of the region: for whom each arm works; the matrix of external validation."""
+"""Tells for whom each arm works: by class, hospital, attribute and size; and the matrix of external validation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def matrix(report: Report, region: str, by: str = DOMAIN) -> list[list[str]] | N
 
 
 def matrices(report: Report, region: str) -> list[tuple[str, list[list[str]]]]:
-    """What cases are grouped by, and its matrix: the hospitals where there are several, and what was asked for."""
+    """Returns what cases are grouped by, with its matrix: hospitals where there are several, and what was asked for."""
     found = [(by, matrix(report, region, by)) for by in dict.fromkeys((DOMAIN, report.by))]
     return [(by, rows) for by, rows in found if rows is not None]
 

@@ -7,7 +7,7 @@ import numpy as np
 from lungseg.comparison.analysis import Analysis
 from lungseg.comparison.configurations import Configuration
 from lungseg.comparison.report import interval, probability
-from lungseg.core.plural import plural
+from lungseg.core.plural import article, plural
 from lungseg.metrics.stats.multiple_testing import SURE
 
 MOST_NAMED = 6  # of arms that are identical
@@ -18,7 +18,7 @@ def sentence(analysis: Analysis, arms: Sequence[Configuration]) -> str:
     """Tells which is best and how surely; **bold** as in Markdown."""
     kind, best, twins = analysis.kind, analysis.best, analysis.twins
     if np.isnan(analysis.ranking.means[best]):
-        return f"No case has a {kind.name} of the {kind.region}."
+        return f"No case has {article(kind.name)} {kind.name} of the {kind.region}."
     value = interval(analysis, best)
     others = [place for place in range(len(arms)) if place not in twins]
     end = identical(analysis, arms)
@@ -27,7 +27,7 @@ def sentence(analysis: Analysis, arms: Sequence[Configuration]) -> str:
             f"{_listed(arms, twins, bold=True)} have the same {kind.name} of the {kind.region} in every case, {value}"
         )
         return f"{same}: none of them is the best." if not others else f"{same}{_against(analysis, arms, others)}{end}"
-    which = "the best" if others else "a"
+    which = "the best" if others else article(kind.name)
     text = f"**{_plain(arms[best])}** has {which} {kind.name} of the {kind.region}, {value}"
     if not others:
         return f"{text}; there is no other model to compare it with."

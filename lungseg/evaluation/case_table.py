@@ -11,7 +11,7 @@ from lungseg.tasks.base import CaseScore, Task
 
 
 def row(task: Task, score: CaseScore) -> dict[str, Any]:
-    """Id, patient, class, attributes, then what each part of the task scored; what is undefined is empty."""
+    """Returns id, patient, class, attributes, then what each part of the task scored; what is undefined is empty."""
     case = score.case
     about: dict[str, Any] = {"id": case.id, "patient": case.patient, "class": case.label, "domain": case.domain}
     image = short_checksum(checksum(case.image))

@@ -9,7 +9,7 @@ from lungseg.tasks.base import Task
 
 
 def render(task: Task, summary: Mapping[str, Any]) -> str:
-    """A block of lines per part: the net, and what needs none; then what else was measured."""
+    """Returns a block of lines per part: the net, and what needs none; then what else was measured."""
     lines = [
         f"{one_line(summary['split'])} of {one_line(summary['data'])}: {plural(summary['cases'], 'case')} of "
         f"{plural(summary['patients'], 'patient')}, "

@@ -98,15 +98,15 @@ def _write(directory: Path, rows: Sequence[Mapping[str, Any]], tuned: Sequence[M
 
 
 def _look(predicted: Predicted, how: How, pictures: PictureWriter) -> dict[str, list[Any]]:
-    """Once through the cases: by whose predictions they are, their scores."""
+    """Scores and draws each case once; returns the scores by whose predictions they are of."""
     task = how.task
     plain = replace(how.scoring, threshold=how.threshold)
     brief = replace(how.scoring, brief=True)
+    tuned = replace(how.scoring, threshold=[how.tuned[part] for part in task.parts] if how.tuned else 0.5)
     found: dict[str, list[Any]] = {"model": []} | ({} if how.tuned is None else {"tuned": []})
     for loaded, prediction in predicted:
         found["model"].append(task.score_case(prediction, loaded, plain))
         if how.tuned is not None:
-            tuned = replace(how.scoring, threshold=[how.tuned[part] for part in task.parts])
             found["tuned"].append(task.score_case(prediction, loaded, tuned))
         for name, baseline in how.baselines(loaded, prediction).items():
             found.setdefault(name, []).append(task.score_case(baseline, loaded, brief))

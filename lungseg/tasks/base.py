@@ -16,6 +16,7 @@ from lungseg.data.dataset import CaseDataset
 from lungseg.data.loaded_case import LoadedCase, Predicted
 from lungseg.data.preprocessing import Preprocessing
 from lungseg.data.visualize.overlay import Overlay
+from lungseg.data.visualize.volume_montage import flattened
 from lungseg.metrics.stats.patient_weights import Weight
 from lungseg.tasks.column_means import column_means
 from lungseg.tasks.columns import Column
@@ -155,7 +156,7 @@ class Task(ABC):
         name, title = self.headline.name, self.headline.title
         said = [f"{part} {title} {values[name]:.3f}" for part, values in zip(self.parts, score.values, strict=True)]
         none = np.zeros((0, *loaded.image.shape), np.bool_)
-        return Overlay(loaded.case.id, loaded.case.label, loaded.image, none, none, {}, ", ".join(said))
+        return flattened(Overlay(loaded.case.id, loaded.case.label, loaded.image, none, none, {}, ", ".join(said)))
 
     def report(self, summary: Mapping[str, Any], part: str) -> list[str]:
         """Returns the lines about one part that a person reads at the end of a run."""

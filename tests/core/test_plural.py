@@ -3,7 +3,7 @@ import pytest
 from lungseg.cli.data_audit import _tell_twins
 from lungseg.cli.data_check import _verdict
 from lungseg.core.errors import UserError
-from lungseg.core.plural import plural
+from lungseg.core.plural import article, plural
 from lungseg.data.case import Case
 from lungseg.data.splits import split_cases
 
@@ -31,3 +31,10 @@ def test_one_pair_of_twins(tmp_path, caplog, monkeypatch):
     caplog.set_level("INFO", "lungseg")
     _tell_twins("folder", [Case(id="a", image=tmp_path / "a.png", patient="a", label="x")], [], [])
     assert "folder: 1 case, 0 pairs of twins" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"), [("Dice", "a"), ("IoU", "an"), ("HD95", "an"), ("ASSD", "an"), ("Absolute error", "an")]
+)
+def test_a_score_has_the_article_that_is_said(noun, expected):
+    assert article(noun) == expected

@@ -147,7 +147,7 @@ def _calibration(found: calibration.Reliability) -> dict[str, Any]:
 
 
 def region_rank(counts: NDArray[np.int64]) -> float:
-    """Mean Dice over the regions [K, 4]; without any reference 0 for a false alarm, else NaN."""
+    """Averages Dice over the regions [K, 4]; without any reference 0 for a false alarm, else NaN."""
     values = overlap.dice(counts)
     invented = np.isnan(values) & (counts[:, 1] > 0)
     values = np.where(invented, 0.0, values)

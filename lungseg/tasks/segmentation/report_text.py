@@ -16,7 +16,7 @@ SAID = {"dice": "Dice", "iou": "IoU"}
 
 
 def region_lines(summary: Mapping[str, Any], region: str) -> list[str]:
-    """A table of the net, the mean mask and all background; then what else was measured of one region."""
+    """Returns a table of the net, the mean mask and all background; then what else was measured of one region."""
     first = summary["results"]["model"][region]
     columns = slice(None) if first["n_empty"] else slice(-1)  # no false alarm where every case has the region
     rows: list[tuple[str, ...]] = [HEADER[columns]]
@@ -46,7 +46,7 @@ def _row(name: str, scores: Scores) -> tuple[str, ...]:
 
 
 def _further(scores: Scores, summary: Mapping[str, Any], region: str) -> list[str]:
-    """What else is known of the net; nothing of what no case defines."""
+    """Tells what else is known of the net; nothing of what no case defines."""
     if "hd95" not in scores:
         return []
     lines = []

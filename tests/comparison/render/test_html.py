@@ -576,8 +576,7 @@ def test_many_models_and_many_cases_stay_usable(visit, tmp_path):
     assert "At most 8 models at once" in page.locator("#board-note").inner_text()
     assert page.evaluate("() => state.arms.length") == 8
     page.locator(".card").first.scroll_into_view_if_needed()
-    page.wait_for_selector(".card .note")
-    assert "make it again with pictures=all" in page.locator(".card").first.inner_text()
+    page.locator(".card").first.get_by_text("make it again with pictures=all").wait_for()  # cards are filled in turn
 
 
 def test_without_a_script_it_says_what_to_read(browser, file):

@@ -3,7 +3,7 @@ import numpy as np
 from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.loaded_case import LoadedCase
-from lungseg.data.visualize.overlay import PANEL, draw_sheet
+from lungseg.data.visualize.overlay import PANEL, Overlay, draw_sheet
 from lungseg.data.visualize.volume_montage import SLICES, as_gray, flattened
 from lungseg.tasks.base import Scoring
 from tests.helpers import segmentation
@@ -46,6 +46,15 @@ def test_slices_stay_in_the_order_of_the_body_and_a_short_volume_is_shown_whole(
     assert all(np.array_equal(tile, one) for tile, one in zip(tiles, gray, strict=False))
     assert not tiles[4].any()
     assert len(tiles) == SLICES
+
+
+def test_a_task_without_masks_draws_a_volume_from_its_middle():
+    loaded, _ = volume()
+    none = np.zeros((0, *loaded.image.shape), np.bool_)
+    drawn = flattened(Overlay("v", "CT", loaded.image, none, none, {}, "error 0.1"))
+    middle = as_gray(loaded.image)[7:13]
+    assert np.array_equal(drawn.image[:24, :30], middle[0])
+    assert np.array_equal(drawn.image[24:, 60:], middle[5])
 
 
 def test_a_picture_stays_as_it_is():
