@@ -35,6 +35,7 @@ from lungseg.core.config.compose import compose
 from lungseg.data import packed_cache
 from lungseg.data.cache_dir import cache_folder
 from lungseg.data.case import Case
+from lungseg.data.case_reader import CaseReader
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.preprocessing import Preprocessing
 from lungseg.data.samplers import ShuffledEpochs
@@ -61,7 +62,7 @@ def ours(cases: list[Case], packed: ModuleType | None) -> Dataset:
     light = instantiate(compose(["augment=light"]).augment, _convert_="all")["transforms"]
     augment = albumentations.Compose(list(light))
     pack = packed.open_pack(cases, ["lung"], how, show=False) if packed else None
-    return CaseDataset(cases, ["lung"], how, pack, augment)
+    return CaseDataset(cases, CaseReader(["lung"], how, pack), augment)
 
 
 def monais(cases: list[Case], cache: str, folder: Path) -> Dataset:

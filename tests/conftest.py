@@ -27,14 +27,14 @@ def _quiet_home(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session")
 def lung_runs(tmp_path_factory):
     """A folder of finished runs, not to be changed: a and b differ by their seed, cut is cut to the lungs by a."""
-    from lungseg.core.config.compose import compose
+    from lungseg.core.config.command_line import train_config
     from lungseg.training.train import train
 
     root = tmp_path_factory.mktemp("lung_runs")
     words = ["data.count=36", "data.pixels=64", "data.size=32", "data.batch_size=4", "data.workers=0", "trainer=cpu"]
     words += ["model=unet_classic", "model.width=4", "model.depth=2", "trainer.max_epochs=2", "logger=none"]
     for name, own in (("a", ["task=lung"]), ("b", ["task=lung", "seed=1"]), ("cut", [f"data.crop={root / 'a'}"])):
-        train(compose([*words, *own, f"run_dir={root / name}"]))
+        train(train_config([*words, *own, f"run_dir={root / name}"]))
     return root
 
 

@@ -3,12 +3,14 @@
 import ast
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from lungseg.core import device
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.tasks.build import resolved
@@ -76,25 +78,19 @@ def test_a_sweep_says_where_it_does_not_run(tmp_path, monkeypatch, capsys):
 def test_auto_takes_an_apple_gpu_with_what_it_can_do(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    chosen = resolved(compose(["trainer=auto"])).trainer
+    chosen = resolved(train_config(["trainer=auto"])).trainer
     assert (chosen.accelerator, chosen.devices, chosen.precision) == ("mps", 1, "32-true")
     assert chosen.channels_last is False
-    assert device.device(chosen) == torch.device("mps")
+    assert device.device(chosen.accelerator) == torch.device("mps")
     assert device.widest(torch.device("mps")) == torch.float32
-    assert device.device_name(chosen) == "Apple GPU (MPS)"
-    assert resolved(compose(["trainer=cpu"])).trainer.accelerator == "cpu"
-    for words, said in (
-        ({"devices": 2}, "not supported on an Apple GPU; expected 1"),
-        ({"precision": "bf16-mixed"}, "not supported on Apple GPUs; use trainer.precision=32-true"),
-    ):
-        options = {**chosen, "save_every_minutes": 1, **words}
-        options.pop("_target_", None)
-        with pytest.raises(UserError, match=said):
-            trainer.build(**options, root=None) if "precision" in words else trainer.place_of(
-                options, RankEnvironment()
-            )
+    assert device.device_name(chosen.accelerator) == "Apple GPU (MPS)"
+    assert resolved(train_config(["trainer=cpu"])).trainer.accelerator == "cpu"
+    with pytest.raises(UserError, match="not supported on an Apple GPU; expected 1"):
+        trainer.place_of(replace(chosen, devices=2), RankEnvironment())
+    with pytest.raises(UserError, match=r"not supported on Apple GPUs; use trainer\.precision=32-true"):
+        trainer.build(replace(chosen, precision="bf16-mixed"), Path(), [], [], trainer.Ranks())
 
 
 def test_an_apple_gpu_that_is_not_here_is_said():
     with pytest.raises(UserError, match=r"trainer\.accelerator=mps: torch finds no GPU of an Apple chip here"):
-        resolved(compose(["trainer.accelerator=mps"]))
+        resolved(train_config(["trainer.accelerator=mps"]))

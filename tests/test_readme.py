@@ -17,7 +17,8 @@ import yaml
 from segmentation_models_pytorch.encoders import get_encoder
 
 import lungseg
-from lungseg.core.config.compose import CONF, compose
+from lungseg.core.config.command_line import train_config
+from lungseg.core.config.compose import CONF
 from lungseg.core.errors import Stopped
 from lungseg.sweep.spec.study_file import read_study
 from lungseg.sweep.state.study_record import record
@@ -63,8 +64,8 @@ def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("readme")
     place_smp(place / "hub" / "hub", "resnet18", get_encoder("resnet18", in_channels=3, weights=None).state_dict())
     tiny = [*SMALL, "model=unet_classic", "model.width=4", "model.depth=2", "data.size=32"]
-    train(compose([*tiny, f"run_dir={place / 'runs' / 'finished'}"]))
-    train(compose([*tiny, "seed=1", f"run_dir={place / 'runs' / 'my_other_run'}"]))
+    train(train_config([*tiny, f"run_dir={place / 'runs' / 'finished'}"]))
+    train(train_config([*tiny, "seed=1", f"run_dir={place / 'runs' / 'my_other_run'}"]))
     (place / "sweeps").symlink_to(ROOT / "sweeps")
     (place / "alike" / "runs").mkdir(parents=True)
     for name in ("finished", "my_other_run"):
@@ -80,7 +81,7 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SegmentationModule, "training_step", stop_in_the_second_step)
         with pytest.raises(Stopped):
-            train(compose([*tiny, f"run_dir={place / 'runs' / 'stopped'}"]))
+            train(train_config([*tiny, f"run_dir={place / 'runs' / 'stopped'}"]))
     return place
 
 
@@ -176,8 +177,8 @@ def test_a_data_set_is_added_as_the_readme_says(tmp_path, folder_data, monkeypat
     monkeypatch.setattr("lungseg.core.security.allowed_targets.CONF", tmp_path / "conf")
     here = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
     words = ["data=mine", f"data.root={root}", "model=linknet", *OWN_DATA, f"run_dir={tmp_path / 'run'}"]
-    run = train(compose([here, *words]))
-    assert run.config().model.arch.endswith("Linknet")
+    run = train(train_config([here, *words]))
+    assert run.config().model.net.options["arch"].endswith("Linknet")
     assert sum(run.manifest()["cases"].values()) == 12
     assert (run.path / "evaluation" / "mine-test" / "cases.csv").read_text().count("\n") >= 2
 

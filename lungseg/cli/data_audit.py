@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from PIL import Image
 
 from lungseg.core.atomic_io import replaced
+from lungseg.core.config.data_config import DataConfig
 from lungseg.core.plural import plural
 from lungseg.core.text_tables import aligned, write_table
 from lungseg.data.audit.inspect import shrunk
@@ -26,15 +26,15 @@ TOLD = 5  # pairs that are named on the screen; twins.csv has all
 DRAWN = 200  # pairs of twins that get a picture
 
 
-def audit(data: DictConfig, out: Path) -> int:
+def audit(data: DataConfig, out: Path) -> int:
     """Pairs of twins with a picture each, shared patients, shortcuts; 1 if anything stands on two sides."""
-    cases = build_cases(data)
+    cases = build_cases(data.source)
     splits, shared = _sides(cases, data)
     looks = look_at(cases)
     pairs = find_pairs(cases, [look.descriptor for look in looks])
     out.mkdir(parents=True, exist_ok=True)
     leaks = across(pairs, splits)
-    _tell_twins(data.name, cases, pairs, leaks)
+    _tell_twins(data.source.name, cases, pairs, leaks)
     if shared:
         log.info("patients on two sides of the split: %d, first %s", len(shared), ", ".join(shared[:TOLD]))
     side = {case.id: name for name, group in splits.items() for case in group}
@@ -48,7 +48,7 @@ def audit(data: DictConfig, out: Path) -> int:
     return int(bool(leaks or shared))
 
 
-def _sides(cases: list[Case], data: DictConfig) -> tuple[Splits, list[str]]:
+def _sides(cases: list[Case], data: DataConfig) -> tuple[Splits, list[str]]:
     """The split that training would use, and the patients on two sides of the publisher's, which it would refuse."""
     owners: dict[str, set[str | None]] = defaultdict(set)
     for case in cases:

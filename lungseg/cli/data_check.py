@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 from PIL import Image
 
 from lungseg.core.atomic_io import replaced
+from lungseg.core.config.data_config import DataConfig
 from lungseg.core.plural import plural
 from lungseg.core.security.printable_text import one_line
 from lungseg.core.text_tables import aligned, write_table
@@ -27,16 +27,16 @@ TOLD = 5  # problems of a kind that are named on the screen; problems.csv has al
 SHOWN = 18  # cases of a class on its contact sheet
 
 
-def check(data: DictConfig, out: Path, regions: Sequence[str] | None = None) -> int:
+def check(data: DataConfig, out: Path, regions: Sequence[str] | None = None) -> int:
     """Read everything once; 1 if anything would harm a training of the task with these ``regions``, or of any."""
     problems: list[Problem] = []
-    cases = build_cases(data, problems)
+    cases = build_cases(data.source, problems)
     findings = list(inspect_all(cases, _drawn(cases)))
     problems += [problem for finding in findings for problem in finding.problems] + together(
         cases, findings, data, regions
     )
     patients = plural(len({case.patient for case in cases}), "patient")
-    log.info("%s: %s of %s\n", data.name, plural(len(cases), "case"), patients)
+    log.info("%s: %s of %s\n", data.source.name, plural(len(cases), "case"), patients)
     log.info("%s\n", "\n".join(aligned(table(findings))))
     _tell_attributes(cases)
     _tell(problems)

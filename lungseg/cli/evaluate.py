@@ -9,18 +9,17 @@ from omegaconf import DictConfig
 
 from lungseg.cli import hydra_app
 from lungseg.core import fast_startup
-from lungseg.core.config.compose import plain_options
-from lungseg.core.config.validation import require_options
+from lungseg.core.config.command_line import parsed_judgement
+from lungseg.core.config.evaluate_config import EvaluateConfig
 
 
-def job(cfg: DictConfig) -> None:
+def job(composed: DictConfig) -> None:
     """Judges what the command line says."""
-    start(cfg, HydraConfig.get().overrides.task)
+    start(parsed_judgement(composed), HydraConfig.get().overrides.task)
 
 
-def start(cfg: DictConfig, words: Sequence[str]) -> Path:
-    """Judges what ``cfg``, composed from ``words``, says; what is heavy is imported once that is right."""
-    require_options(plain_options(cfg))
+def start(cfg: EvaluateConfig, words: Sequence[str]) -> Path:
+    """Judges what ``cfg``, parsed from ``words``, says; what is heavy is imported once that is right."""
     with fast_startup.importing():
         from lungseg.evaluation.evaluate import evaluate
 

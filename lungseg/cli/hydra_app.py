@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.core import exit_codes, rank_environment
+from lungseg.core.config.command_line import require_complete
 from lungseg.core.config.compose import CONF, require_groups
 from lungseg.core.config.usage_errors import explain
 from lungseg.core.errors import Stopped, UsageError, UserError
@@ -57,8 +58,7 @@ def main(job: Callable[[DictConfig], Any], config_name: str) -> None:
         if grid:
             print(f"\n== run {HydraConfig.get().job.num + 1} of the grid: {one_line(name)}", flush=True)
         with _one_line_errors(config_name, arguments):
-            for key in sorted(OmegaConf.missing_keys(config)):
-                raise UsageError(f"{key}: a value is needed; add {key}=...")
+            require_complete(config)
             try:
                 job(config)
             except UserError as error:

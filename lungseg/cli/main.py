@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lungseg import __version__
@@ -16,9 +15,9 @@ from lungseg.cli.completion import candidates, script
 from lungseg.cli.help_text import COMMANDS, help_of
 from lungseg.cli.key_value import values_of, with_out_as
 from lungseg.core import exit_codes
-from lungseg.core.config.compose import compose, options, plain, suggestion
+from lungseg.core.config.command_line import data_config, task_config
+from lungseg.core.config.compose import options, suggestion
 from lungseg.core.config.usage_errors import explain
-from lungseg.core.config.validation import require_data
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.programs import called_as
 from lungseg.core.security.printable_text import SafeFormatter, print_error
@@ -121,14 +120,13 @@ def _data(words: Sequence[str]) -> int:
     out = Path(values.pop("hydra.run.dir", values.pop("out", f"{OUT[command]}/{name}")))
     GlobalHydra.instance().clear()
     overrides = [f"{_full(key)}={value}" for key, value in values.items()]
-    config = compose([f"data={name}", *overrides])
-    for key in sorted(OmegaConf.missing_keys(config.data)):
-        raise UsageError(f"{key}: a value is needed; add {key}=...")
-    data = OmegaConf.create(require_data(plain(config)["data"]))
+    words = [f"data={name}", *overrides]
+    data = data_config(words)
     if command == "check":
         from lungseg.cli.data_check import check
+        from lungseg.tasks.regions import regions_of
 
-        return check(data, out, list(config.task.regions) if "task" in values else None)
+        return check(data, out, list(regions_of(task_config(words).options).names) if "task" in values else None)
     if command == "audit":
         from lungseg.cli.data_audit import audit
 

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lungseg.cli import evaluate as evaluate_program
 from lungseg.cli import train as train_program
 from lungseg.core import rank_environment
-from lungseg.core.config.compose import compose, plain, plain_options
+from lungseg.core.config.command_line import evaluate_config, train_config
+from lungseg.core.config.evaluate_config import EvaluateConfig
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.config.usage_errors import explain
-from lungseg.core.config.validation import require_values
 from lungseg.core.device import resolve
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.programs import program, repeated_by
@@ -32,23 +32,23 @@ from lungseg.training import trainer
 from lungseg.training.resume import with_settable_keys
 
 T = TypeVar("T")
+Config = TypeVar("Config", TrainConfig, EvaluateConfig)
 
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def train(overrides: Sequence[str]) -> Path:
     """Trains as ``python train.py`` does with these words; returns the run directory, raises ``UserError``."""
-    return _run("train", with_settable_keys(_words(overrides)), _train)
+    return _run("train", with_settable_keys(_words(overrides)), train_config, _train)
 
 
 def evaluate(overrides: Sequence[str]) -> Path:
     """Judges as ``python evaluate.py`` does with these words; returns the folder of cases.csv and summary.json."""
-    return _run("evaluate", evaluate_program.with_settable_keys(_words(overrides)), _evaluate)
+    return _run("evaluate", evaluate_program.with_settable_keys(_words(overrides)), evaluate_config, _evaluate)
 
 
-def _train(cfg: DictConfig, words: list[str]) -> Path:
-    require_values(plain(cfg))
-    if not cfg.resume and trainer.ranks(resolve(plain(cfg)["trainer"])) > 1:
+def _train(cfg: TrainConfig, words: list[str]) -> Path:
+    if not cfg.resume and trainer.ranks(resolve(cfg.trainer)) > 1:
         raise UsageError(
             f"trainer.devices={cfg.trainer.devices}: lungseg.train trains in its own process alone, which ranks that "
             "die would take along; use trainer.devices=1, or a process of its own"
@@ -56,7 +56,7 @@ def _train(cfg: DictConfig, words: list[str]) -> Path:
     return train_program.start(cfg, words).path
 
 
-def _evaluate(cfg: DictConfig, words: list[str]) -> Path:
+def _evaluate(cfg: EvaluateConfig, words: list[str]) -> Path:
     return evaluate_program.start(cfg, words)
 
 
@@ -70,15 +70,15 @@ def _words(overrides: Sequence[str]) -> list[str]:
     return list(overrides)
 
 
-def _run(name: str, words: list[str], job: Callable[[DictConfig, list[str]], T]) -> T:
-    """Runs ``job`` on the composed config; the process is afterwards as it was before."""
+def _run(name: str, words: list[str], parse: Callable[[list[str]], Config], job: Callable[[Config, list[str]], T]) -> T:
+    """Runs ``job`` on the config that the words make; the process is afterwards as it was before."""
     if rank_environment.place().ranks > 1:
         raise UsageError(f"lungseg.{name}: this process is one of several ranks; use {' '.join(program(name))}")
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UserError(f"lungseg.{name}: another run of this process is at work; wait for its end")
     try:
         with repeated_by([*program(name), *words]), _as_it_was(name, words):
-            return job(_composed(name, words), words)
+            return job(_parsed(name, words, parse), words)
     except BaseException as error:
         STARTED.shut()
         if isinstance(error, UserError):  # of any other error a debugger wants to see the frames
@@ -88,15 +88,11 @@ def _run(name: str, words: list[str], job: Callable[[DictConfig, list[str]], T])
         _ONE_AT_A_TIME.release()
 
 
-def _composed(name: str, words: list[str]) -> DictConfig:
+def _parsed(name: str, words: list[str], parse: Callable[[list[str]], Config]) -> Config:
     try:
-        cfg = compose(words, name)
-        for key in sorted(OmegaConf.missing_keys(cfg)):
-            raise UsageError(f"{key}: a value is needed; add {key}=...")
-        plain(cfg) if name == "train" else plain_options(cfg)
+        return parse(words)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, name, words) from None
-    return cfg
 
 
 @contextlib.contextmanager

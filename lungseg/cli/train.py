@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 
 from lungseg.cli import hydra_app
 from lungseg.core import fast_startup, rank_environment
-from lungseg.core.config.compose import plain
-from lungseg.core.config.validation import require_values
+from lungseg.core.config.command_line import parsed_training
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import UsageError
 from lungseg.core.parent_death import end_with_parent
 from lungseg.core.run_directory import Run
@@ -19,7 +19,7 @@ from lungseg.training.distributed import coordinator, slurm_requeue
 from lungseg.training.resume import with_settable_keys
 
 
-def job(cfg: DictConfig) -> None:
+def job(composed: DictConfig) -> None:
     """Refuse what can be known to fail; only then import what is heavy. Ranks but the first are told what to do."""
     here, hydra = rank_environment.place(), HydraConfig.get()
     if here.rank > 0:
@@ -27,6 +27,7 @@ def job(cfg: DictConfig) -> None:
             from lungseg.training.distributed.worker import follow
 
         raise SystemExit(follow())
+    cfg = parsed_training(composed)
     if hydra.mode == RunMode.MULTIRUN and cfg.trainer.devices not in (1, "1") and here.ranks == 1:
         raise UsageError(
             f"trainer.devices={cfg.trainer.devices} with -m: the runs of a grid have one device each here; use "
@@ -39,23 +40,22 @@ def job(cfg: DictConfig) -> None:
     start(cfg, hydra.overrides.task)
 
 
-def start(cfg: DictConfig, words: Sequence[str]) -> Run:
-    """Trains what ``cfg``, composed from ``words``, says; what can be known to fail is refused first."""
-    require_values(plain(cfg))
+def start(cfg: TrainConfig, words: Sequence[str]) -> Run:
+    """Trains what ``cfg``, parsed from ``words``, says; what can be known to fail is refused first."""
     if cfg.pretrained and not cfg.resume:
-        require_weights(cfg.model.get("encoder"), cfg.model.get("weights"))
+        require_weights(cfg.model.encoder, cfg.model.weights)
     with fast_startup.importing():
         from lungseg.training.out_of_memory import told_out_of_memory
         from lungseg.training.train import train
 
-    with told_out_of_memory(cfg.data.batch_size):
+    with told_out_of_memory(cfg.data.loader.batch_size):
         return train(cfg, words)
 
 
-def told(cfg: DictConfig) -> None:
+def told(composed: DictConfig) -> None:
     """``job``; where it fails at once the other ranks need not wait."""
     try:
-        job(cfg)
+        job(composed)
     except BaseException as error:
         coordinator.dismiss(rank_environment.place(), getattr(error, "exit_code", 1))
         raise

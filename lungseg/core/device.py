@@ -1,40 +1,41 @@
 """Chooses what a net runs on: every ``auto`` of a trainer made definite."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import torch
 
+from lungseg.core.config.trainer_config import TrainerConfig
 from lungseg.core.errors import UserError
 
 ACCELERATORS = ("auto", "cpu", "gpu", "mps")
 
 
-def resolve(options: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(trainer: TrainerConfig) -> TrainerConfig:
     """Replaces every ``auto`` by what this machine has, so that the saved config says what was used."""
-    found = dict(options)
-    if found["accelerator"] not in ACCELERATORS:
-        raise UserError(f"accelerator={found['accelerator']}: expected one of {', '.join(ACCELERATORS)}")
+    accelerator = trainer.accelerator
+    if accelerator not in ACCELERATORS:
+        raise UserError(f"accelerator={accelerator}: expected one of {', '.join(ACCELERATORS)}")
     gpu, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if found["accelerator"] == "auto":
-        found["accelerator"] = "gpu" if gpu else "mps" if mps else "cpu"
-    if found["accelerator"] == "mps" and not mps:
+    if accelerator == "auto":
+        accelerator = "gpu" if gpu else "mps" if mps else "cpu"
+    if accelerator == "mps" and not mps:
         raise UserError("trainer.accelerator=mps: torch finds no GPU of an Apple chip here; use trainer=cpu or auto")
-    if found["accelerator"] == "gpu" and not gpu:
+    if accelerator == "gpu" and not gpu:
         raise UserError("trainer.accelerator=gpu: torch finds no GPU here; use trainer=cpu, or look at nvidia-smi")
-    on_gpu = found["accelerator"] == "gpu"
-    if found["precision"] == "auto":
-        found["precision"] = "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
-    if found["channels_last"] == "auto":
-        found["channels_last"] = found["accelerator"] != "mps"  # faster on CPUs as well
-    if found["devices"] == "auto":
-        found["devices"] = torch.cuda.device_count() if on_gpu else 1
-    return found
+    precision, channels_last, devices = trainer.precision, trainer.channels_last, trainer.devices
+    on_gpu = accelerator == "gpu"
+    if precision == "auto":
+        precision = "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
+    if channels_last == "auto":
+        channels_last = accelerator != "mps"  # faster on CPUs as well
+    if devices == "auto":
+        devices = torch.cuda.device_count() if on_gpu else 1
+    return replace(trainer, accelerator=accelerator, precision=precision, channels_last=channels_last, devices=devices)
 
 
-def device(options: Mapping[str, Any]) -> torch.device:
+def device(accelerator: str) -> torch.device:
     """Returns the device of one process, for what runs outside a trainer."""
-    return torch.device({"gpu": "cuda", "mps": "mps"}.get(options["accelerator"], "cpu"))
+    return torch.device({"gpu": "cuda", "mps": "mps"}.get(accelerator, "cpu"))
 
 
 def widest(device: torch.device) -> torch.dtype:
@@ -42,10 +43,10 @@ def widest(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def device_name(options: Mapping[str, Any]) -> str:
+def device_name(accelerator: str) -> str:
     """Returns the card's name, or how many threads the CPU gives."""
-    if device(options).type == "cuda":
+    if accelerator == "gpu":
         return torch.cuda.get_device_name()
-    if device(options).type == "mps":
+    if accelerator == "mps":
         return "Apple GPU (MPS)"
     return f"CPU, {torch.get_num_threads()} threads"

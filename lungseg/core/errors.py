@@ -50,6 +50,17 @@ class UnknownKeyError(UsageError):
         self.key = key
 
 
+class MissingValueError(UsageError):
+    """Says that a key needs a value."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: a value is needed; add {key}=...")
+        self.key = key
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return MissingValueError, (self.key,)
+
+
 class DataError(UserError):
     """Says that images, masks, tables or splits cannot be used as they are."""
 

@@ -9,10 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from lungseg.core.atomic_io import write_json
-from lungseg.core.config.compose import changed
+from lungseg.core.atomic_io import write_atomically, write_json
+from lungseg.core.config.compose import as_yaml
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.config.validation import require_values
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_config_as_written
@@ -87,14 +86,18 @@ class Run:
     def last(self) -> Path:
         return self.path / "checkpoints" / "last.ckpt"
 
-    def config(self) -> DictConfig:
+    def config(self) -> TrainConfig:
         """Returns what the run was made of, every ``auto`` and interpolation resolved; refuses code of others."""
         values = require_buildable(self.saved_values(), self.config_file)
         require_config_as_written(self.path)
         try:
-            return changed(OmegaConf.create(require_values(values)), {})
+            return TrainConfig.of(require_values(values))
         except UserError as error:
             raise UserError(f"{self.config_file}: {error}") from None
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Keeps what the run is made of."""
+        write_atomically(self.config_file, as_yaml(config.to_dict()))
 
     def saved_values(self) -> dict[str, Any]:
         """Returns what config.yaml says, as data of which nothing may be built."""

@@ -1,55 +1,49 @@
 """Loaders for one split data set; thin, and able to resume in the middle of an epoch."""
 
 import signal
-from collections.abc import Sequence
 
 import albumentations
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Sampler
 
+from lungseg.core.config.data_config import LoaderConfig
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import DataError
+from lungseg.data.case_reader import CaseReader
 from lungseg.data.dataset import CaseDataset, Sample
 from lungseg.data.loader import Loader
-from lungseg.data.packed_cache import Pack
-from lungseg.data.preprocessing import Preprocessing
 from lungseg.data.samplers import InOrder, Key, ShuffledEpochs
 from lungseg.data.splits import Splits
 
 
-class SegmentationData(pl.LightningDataModule):
+class CaseDataModule(pl.LightningDataModule):
     """Training batches shuffled and augmented; validation batches in order, each case once over all ranks."""
 
     def __init__(
         self,
         splits: Splits,
-        regions: Sequence[str],
-        how: Preprocessing,
-        *,
-        pack: Pack | None,
-        batch_size: int,
-        workers: int | str = "auto",
+        reader: CaseReader,
+        loader: LoaderConfig,
         augment: albumentations.Compose | None = None,
-        overfit: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.loaders: list[Loader[Sample]] = []
-        self.splits, self.regions, self.how = dict(splits), list(regions), how
-        self.batch_size, self.workers, self.seed = batch_size, count_workers(workers), seed
-        if overfit is not None:
-            few = self.splits["train"][: overfit * batch_size]
+        self.splits, self.reader, self.seed = dict(splits), reader, seed
+        self.batch_size, self.workers = loader.batch_size, count_workers(loader.workers)
+        if loader.overfit is not None:
+            few = self.splits["train"][: loader.overfit * loader.batch_size]
             self.splits |= {"train": few, "val": few}
             augment = None
-        self.train_set = CaseDataset(self.splits["train"], regions, how, pack, augment, seed)
-        self.val_set = CaseDataset(self.splits["val"], regions, how, pack, None, seed)
+        self.train_set = CaseDataset(self.splits["train"], reader, augment, seed)
+        self.val_set = CaseDataset(self.splits["val"], reader, None, seed)
         self._require_regions()
         if len(self.train_set) < 2:
             raise DataError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")
 
     def _require_regions(self) -> None:
         """Refuse a validation split in which a region never occurs: no weights could be chosen by it."""
-        for region, areas in zip(self.regions, self.val_set.areas().T, strict=True):
+        for region, areas in zip(self.reader.regions, self.val_set.areas().T, strict=True):
             if not areas.any():
                 raise DataError(
                     f"none of the {len(self.val_set)} validation cases has any {region}: the best weights could not "

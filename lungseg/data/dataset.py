@@ -11,15 +11,14 @@ from torch.utils.data import Dataset
 
 from lungseg.core.arrays import Gray, Mask
 from lungseg.data.case import Case
-from lungseg.data.packed_cache import Pack
-from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.case_reader import CaseReader
 from lungseg.data.samplers import Key, mix_seed
 
 Sample = dict[str, Tensor]
 
 
 class CaseDataset(Dataset[Sample]):
-    """Samples by (epoch, index): image float32 [1, S, S], mask float32 [K, S, S], index of the case.
+    """Samples by (epoch, index): image float32 [1, S, S], mask float32 [K, S, S], index of the case, and its targets.
 
     The random numbers of a sample come from (seed, epoch, index) alone, so neither the number of workers nor a
     restart changes them, and no two epochs repeat one another.
@@ -28,14 +27,11 @@ class CaseDataset(Dataset[Sample]):
     def __init__(
         self,
         cases: Sequence[Case],
-        regions: Sequence[str],
-        how: Preprocessing,
-        pack: Pack | None = None,
+        reader: CaseReader,
         augment: albumentations.Compose | None = None,
         seed: int = 0,
     ) -> None:
-        self.cases, self.regions, self.how = list(cases), list(regions), how
-        self.pack, self.augment, self.seed = pack, augment, seed
+        self.cases, self.reader, self.augment, self.seed = list(cases), reader, augment, seed
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -47,9 +43,10 @@ class CaseDataset(Dataset[Sample]):
             self.augment.set_random_seed(mix_seed(self.seed, epoch, index))
             image, masks = self._augmented(self.augment, image, masks)
         return {
-            "image": self.how.tensor(image),
+            "image": self.reader.how.tensor(image),
             "mask": torch.from_numpy(np.ascontiguousarray(masks, dtype=np.float32)),
             "index": torch.tensor(index),
+            **self.reader.targets(self.cases[index]),
         }
 
     @staticmethod
@@ -67,8 +64,9 @@ class CaseDataset(Dataset[Sample]):
 
     def areas(self) -> NDArray[np.int64]:
         """[N, K] pixels of each region as the net sees it."""
-        if self.pack is not None:
-            return self.pack.areas[[self.pack.rows[case.id] for case in self.cases]]
+        pack = self.reader.pack
+        if pack is not None:
+            return pack.areas[[pack.rows[case.id] for case in self.cases]]
         return np.concatenate([masks.sum((2, 3)) for masks in self.masks()])
 
     def shown(self, index: int) -> Gray:
@@ -76,5 +74,4 @@ class CaseDataset(Dataset[Sample]):
         return self._pixels(index)[0]
 
     def _pixels(self, index: int) -> tuple[Gray, Mask]:
-        case = self.cases[index]
-        return self.pack.case(case.id) if self.pack is not None else self.how.case(case, self.regions)
+        return self.reader.pixels(self.cases[index])

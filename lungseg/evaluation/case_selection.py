@@ -1,16 +1,18 @@
 """Which cases a run is judged on: its own test or validation, or others that it was not trained on."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from omegaconf import DictConfig, OmegaConf
-
-from lungseg.core.config.compose import changed
-from lungseg.core.errors import UserError
+from lungseg.core.config.compose import with_task
+from lungseg.core.config.data_config import KEPT, source_of
+from lungseg.core.config.evaluate_config import EvaluateConfig
+from lungseg.core.config.train_config import TrainConfig
+from lungseg.core.errors import UsageError, UserError
 from lungseg.core.manifest import data_fingerprint
 from lungseg.core.run_directory import Run
 from lungseg.core.security.saved_config import tell_paths
-from lungseg.data.build import LOADING, PREPROCESSING, SPLITTING, build_cases
+from lungseg.data.build import build_cases
 from lungseg.data.case import Case, fingerprint
 from lungseg.data.contamination import seen_images, without_seen
 from lungseg.data.saved_splits import load_splits
@@ -18,8 +20,6 @@ from lungseg.data.splits import require_regions
 from lungseg.tasks.regions import regions_of
 
 log = logging.getLogger("lungseg")
-
-KEPT = (*PREPROCESSING, *SPLITTING, *LOADING)  # what is the run's own, whatever data it is judged on
 
 
 @dataclass(frozen=True)
@@ -37,38 +37,43 @@ class Selection:
         return self.split == "val" and bool(self.val)
 
 
-def judged_config(cfg: DictConfig, options: DictConfig) -> DictConfig:
+def require_own_preprocessing(words: Sequence[str]) -> None:
+    """Refuses words that would judge a run otherwise than it was trained."""
+    for key in [word.lstrip("+").partition("=")[0] for word in words]:
+        if key.startswith("data.") and key.removeprefix("data.") in KEPT:
+            raise UsageError(f"{key}: a run is judged with the preprocessing that it was trained with; leave it out")
+
+
+def judged_config(cfg: TrainConfig, options: EvaluateConfig) -> TrainConfig:
     """Returns the run's config with the data that is judged, seen as the run sees its own."""
     if options.data is None:
         return cfg
-    kept = {key: cfg.data[key] for key in KEPT if key in cfg.data}
-    base = {} if "_target_" in options.data else dict(cfg.data)
-    given = OmegaConf.create({"task": cfg.task, "data": options.data}).data  # a source may ask what is needed
-    return changed(cfg, {"data": {**base, **given, **kept}})
+    given = with_task(options.data, cfg.task.to_dict())  # a source may ask what is needed
+    base = {} if "_target_" in given else cfg.data.to_dict()
+    return replace(cfg, data=replace(cfg.data, source=source_of({**base, **given})))
 
 
-def select(run: Run, cfg: DictConfig, options: DictConfig) -> Selection:
+def select(run: Run, cfg: TrainConfig, options: EvaluateConfig) -> Selection:
     """Chooses by ``options.split`` among the cases of ``cfg.data``, which may be other data than the run's."""
     split = options.split
-    if split not in (None, "test", "val", "all"):
-        why = "a score on training images says nothing of new patients; " if split == "train" else ""
-        raise UserError(f"split={split}: {why}expected test, val or all")
     if options.data is None or "root" not in options.data:
-        tell_paths(cfg, ["data.root"], run.config_file)
-    cases = build_cases(cfg.data)
+        tell_paths({"data.root": cfg.data.source.root}, run.config_file)
+    cases, name = build_cases(cfg.data.source), cfg.data.source.name
     found = fingerprint(cases)
     if found == data_fingerprint(run.manifest(), run.manifest_file):
         if split == "all":
             raise UserError("split=all: this is the data that the run was trained on; expected test or val")
         split = split or "test"
         splits = load_splits(cases, run.splits_file)
-        chosen, name, val = splits[split], cfg.data.name, splits["val"]
+        chosen, val = splits[split], splits["val"]
     else:
         chosen = _unseen(run, [case for case in cases if split in (None, "all") or case.split == split])
         if not chosen:
-            raise UserError(f"data={cfg.data.name}: no case to judge with split={split}; use split=all or other data")
-        split, name, val = split or "all", f"{cfg.data.name}-{found[:6]}", []
-    require_regions({split: chosen}, regions_of(cfg.task).names)
+            raise UserError(
+                f"data={cfg.data.source.name}: no case to judge with split={split}; use split=all or other data"
+            )
+        split, name, val = split or "all", f"{name}-{found[:6]}", []
+    require_regions({split: chosen}, regions_of(cfg.task.options).names)
     return Selection(chosen, split, f"{name}-{split}", val)
 
 

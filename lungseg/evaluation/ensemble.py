@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from omegaconf import DictConfig
-
-from lungseg.core.config.compose import changed
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.plural import plural
@@ -12,7 +10,8 @@ from lungseg.core.run_directory import Run
 from lungseg.data.contamination import seen_images
 from lungseg.evaluation.case_selection import Selection
 from lungseg.inference.load_run import rebuild
-from lungseg.inference.predictor import Predictor, predictor_of
+from lungseg.inference.predictor import predictor_of
+from lungseg.inference.whole_image import Predictor
 from lungseg.tasks.regions import regions_of
 
 
@@ -24,11 +23,11 @@ class Other:
     predict: Predictor
 
 
-def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Predictor:
+def member_of(run: Run, first: TrainConfig, selection: Selection, tta: str) -> Predictor:
     """Another run of an ensemble: of the ``first`` one's regions, and honest on the cases of the ``selection``."""
     cfg = run.config()
     require_as_written(run.path)
-    if (cfg.task._target_, regions_of(cfg.task)) != (first.task._target_, regions_of(first.task)):
+    if (cfg.task.target, regions_of(cfg.task.options)) != (first.task.target, regions_of(first.task.options)):
         raise UserError(
             f"run: {run.path} is of task={cfg.task.name}, the first run of task={first.task.name}; an ensemble is of "
             "runs of one task"
@@ -40,6 +39,5 @@ def member_of(run: Run, first: DictConfig, selection: Selection, tta: str) -> Pr
             f"{plural(len(selection.cases), 'case that is', 'cases that are')} judged (first {learnt[0].id}); "
             "an ensemble is of runs with the same test cases: of other seeds, or of folds beside a published test"
         )
-    module, _ = rebuild(run, cfg)
-    cfg = changed(cfg, {"trainer": first.trainer, "data.batch_size": first.data.batch_size})
-    return predictor_of(run, cfg, module, [*selection.cases, *selection.val], tta)
+    trained = rebuild(run, cfg.running_on(first.trainer, first.data.loader.batch_size))
+    return predictor_of(trained, [*selection.cases, *selection.val], tta)

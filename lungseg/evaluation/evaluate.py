@@ -4,14 +4,14 @@ import hashlib
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
 from lungseg.core import log_output
-from lungseg.core.config.compose import changed
+from lungseg.core.config.evaluate_config import EvaluateConfig
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import file_hash, require_as_written
@@ -25,75 +25,69 @@ from lungseg.data.io.spacing import distance_unit
 from lungseg.data.loaded_case import LoadedCase
 from lungseg.evaluation import thresholds
 from lungseg.evaluation.analyses import ask
-from lungseg.evaluation.case_selection import Selection, judged_config, select
+from lungseg.evaluation.case_selection import Selection, judged_config, require_own_preprocessing, select
 from lungseg.evaluation.ensemble import Other, member_of
 from lungseg.evaluation.loggers import build
-from lungseg.evaluation.options import TOLERANCES, members, require_sound, tolerances
 from lungseg.evaluation.report_text import render
 from lungseg.evaluation.score_cases import How, Judgement, judge
-from lungseg.inference.load_run import rebuild
-from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
-from lungseg.tasks.base import Scoring, Task, Thresholds
-from lungseg.tasks.build import plain
-from lungseg.tasks.module import TaskModule
+from lungseg.inference.load_run import TrainedRun, rebuild
+from lungseg.inference.predictor import Ensemble, predictor_of
+from lungseg.inference.whole_image import Predictor
+from lungseg.tasks.base import Scoring, Thresholds
 
 log = logging.getLogger("lungseg")
 
 
-def evaluate(options: DictConfig, overrides: Sequence[str] = ()) -> Judgement:
-    """Judges ``options.run`` from its saved config and best weights."""
-    with trusting(options.get("trust")):
+def evaluate(options: EvaluateConfig, overrides: Sequence[str] = ()) -> Judgement:
+    """Judges the run, or the runs as one, from their saved configs and best weights."""
+    with trusting(options.trust):
         return _evaluate(options, overrides)
 
 
-def _evaluate(options: DictConfig, overrides: Sequence[str]) -> Judgement:
+def _evaluate(options: EvaluateConfig, overrides: Sequence[str]) -> Judgement:
     log_output.to_screen()
-    require_sound(options, overrides)
-    run, *more = [open_run(path) for path in members(options.run)]
+    require_own_preprocessing(overrides)
+    run, *more = [open_run(path) for path in options.run]
     cfg = run.config()
     require_as_written(run.path)
-    module, epoch = rebuild(run, cfg)
-    _tell_unfinished(run, cfg, epoch)
-    given = {} if options.batch_size is None else {"data.batch_size": options.batch_size}
-    trainer = resolve({**cfg.trainer, "accelerator": options.accelerator})
-    cfg = judged_config(changed(cfg, {"trainer": trainer, **given}), options)
+    trained = rebuild(run, cfg)
+    _tell_unfinished(trained)
+    trainer = resolve(replace(cfg.trainer, accelerator=options.accelerator))
+    cfg = judged_config(cfg.running_on(trainer, options.batch_size), options)
+    trained = replace(trained, cfg=cfg)
     selection = select(run, cfg, options)
     others = [Other(other, member_of(other, cfg, selection, options.tta)) for other in more]
-    writers = build.build(cfg.logger, run.path, name=run.path.name, config=plain(cfg))
+    writers = build.build(cfg.logger, run.path, name=run.path.name, config=cfg.to_dict())
     try:
-        return judge_run(run, cfg, module, selection, epoch, writers=writers, options=options, others=others)
+        return judge_run(trained, selection, options, writers, others)
     finally:
         build.finish(writers)
 
 
-def _tell_unfinished(run: Run, cfg: DictConfig, epoch: int) -> None:
-    status = run.manifest().get("status")
+def _tell_unfinished(trained: TrainedRun) -> None:
+    status = trained.run.manifest().get("status")
     if status != "finished":
         log.info("this run is not finished (%s): the best weights so far, of epoch %d of %s, are judged",
-                 status, epoch + 1, cfg.trainer.max_epochs)  # fmt: skip
+                 status, trained.epoch + 1, trained.cfg.trainer.max_epochs)  # fmt: skip
 
 
 def judge_run(
-    run: Run,
-    cfg: DictConfig,
-    module: TaskModule,
+    trained: TrainedRun,
     selection: Selection,
-    epoch: int,
-    *,
-    writers: Sequence[Logger],
-    options: DictConfig | None = None,
+    options: EvaluateConfig,
+    writers: Sequence[Logger] = (),
     others: Sequence[Other] = (),
 ) -> Judgement:
-    """Judge, print the table and where things lie, and hand both to the loggers; no ``options``: the plain ones."""
-    given = options or DictConfig({"threshold": 0.5, "tta": "none", "tolerances": TOLERANCES})
-    single = predictor_of(run, cfg, module, [*selection.cases, *selection.val], given.tta)
+    """Judge, print the table and where things lie, and hand both to the loggers."""
+    run, cfg = trained.run, trained.cfg
+    single = predictor_of(trained, [*selection.cases, *selection.val], options.tta)
     predict = Ensemble([single, *(other.predict for other in others)]) if others else single
-    asked = ask.prepare(given, cfg, selection.cases)
-    tuned = _tuned(run, cfg, single.task, predict, selection, given.tta, others)
-    name = _name(selection, given, others)
-    directory = Path(given.out) if given.get("out") else run.path / "evaluation" / name
-    about = _about(run, cfg, selection, epoch, given) | _about_members(run, others)
-    found = judge(predict, selection.cases, _how(run, cfg, single, selection, given, tuned), directory, about)
+    asked = ask.prepare(options, cfg, selection.cases)
+    tuned = _tuned(trained, predict, selection, options.tta, others)
+    name = _name(selection, options, others)
+    directory = Path(options.out) if options.out else run.path / "evaluation" / name
+    about = _about(trained, selection, options) | _about_members(run, others)
+    found = judge(predict, selection.cases, _how(trained, single, selection, options, tuned), directory, about)
     log.info("\n%s\n", render(single.task, found.summary))
     answers = ask.ask(asked, predict, selection.cases, found)
     _to_loggers(writers, name, found)
@@ -106,20 +100,15 @@ def judge_run(
 
 
 def _tuned(
-    run: Run,
-    cfg: DictConfig,
-    task: Task,
-    predict: Predictor | Ensemble,
-    selection: Selection,
-    tta: str,
-    others: Sequence[Other],
+    trained: TrainedRun, predict: Predictor | Ensemble, selection: Selection, tta: str, others: Sequence[Other]
 ) -> Thresholds | None:
     """The thresholds that the run's own validation chooses; None where there is no honest way to them."""
+    task, run = trained.module.task, trained.run
     if not task.picks_thresholds:
         return None
 
     def choose() -> Thresholds | None:
-        if not selection.val or cfg.data.get("overfit") is not None:
+        if not selection.val or trained.cfg.data.loader.overfit is not None:
             return None
         return task.choose_thresholds(predict(selection.val))
 
@@ -139,17 +128,13 @@ def _tuned(
 
 
 def _how(
-    run: Run,
-    cfg: DictConfig,
-    predict: Predictor,
-    selection: Selection,
-    given: DictConfig,
-    tuned: Thresholds | None,
+    trained: TrainedRun, predict: Predictor, selection: Selection, options: EvaluateConfig, tuned: Thresholds | None
 ) -> How:
     task = predict.task
-    kept = task.read_baseline(run.baseline_file)
-    flattery = task.flawed_definitions(cfg.data.batch_size, given.threshold) if given.get("legacy") else None
-    if given.get("legacy") and flattery is None:
+    kept = task.read_baseline(trained.run.baseline_file)
+    batch_size = trained.cfg.data.loader.batch_size
+    flattery = task.flawed_definitions(batch_size, options.threshold) if options.legacy else None
+    if options.legacy and flattery is None:
         raise UserError(f"legacy=true: no definitions that flatter circulate for task={task.name}; leave it out")
 
     def baselines(loaded: LoadedCase, prediction: Prediction) -> Mapping[str, Prediction]:
@@ -157,41 +142,41 @@ def _how(
 
     return How(
         task,
-        Scoring(unit=distance_unit(selection.cases), tolerances=tolerances(given.tolerances)),
+        Scoring(unit=distance_unit(selection.cases), tolerances=options.tolerances),
         baselines,
-        given.threshold,
+        options.threshold,
         tuned,
         flattery,
-        given.get("weight") or "images",
+        options.weight,
     )
 
 
-def _name(selection: Selection, given: DictConfig, others: Sequence[Other]) -> str:
+def _name(selection: Selection, options: EvaluateConfig, others: Sequence[Other]) -> str:
     """Of the folder; another ensemble that begins with the same run has another."""
-    name = selection.name + (f"-{given.tta}" if given.tta != "none" else "")
-    name += f"-threshold{given.threshold:g}" if given.threshold != 0.5 else ""
+    name = selection.name + (f"-{options.tta}" if options.tta != "none" else "")
+    name += f"-threshold{options.threshold:g}" if options.threshold != 0.5 else ""
     if not others:
         return name
     paths = sorted(str(other.run.path.resolve()) for other in others)
     return f"{name}-ensemble{len(others) + 1}-{hashlib.sha256(chr(10).join(paths).encode()).hexdigest()[:6]}"
 
 
-def _about(run: Run, cfg: DictConfig, selection: Selection, epoch: int, given: DictConfig) -> dict[str, Any]:
-    words = command_line()
+def _about(trained: TrainedRun, selection: Selection, options: EvaluateConfig) -> dict[str, Any]:
+    words, cfg = command_line(), trained.cfg
     return {
-        "run": str(run.path),
+        "run": str(trained.run.path),
         "command": shlex.join(words) if Path(words[1]).stem == "evaluate" else None,
         "task": cfg.task.name,
         "model": cfg.model.name,
-        "data": cfg.data.name,
-        "data_options": plain(cfg.data),
+        "data": cfg.data.source.name,
+        "data_options": cfg.data.to_dict(),
         "data_fingerprint": fingerprint(selection.cases),
         "split": selection.split,
         "tuned_on_these_cases": selection.is_val,
-        "tta": given.tta,
-        "epoch": epoch + 1,
-        "status": run.manifest().get("status"),
-        "on_training_images": cfg.data.get("overfit") is not None,
+        "tta": options.tta,
+        "epoch": trained.epoch + 1,
+        "status": trained.run.manifest().get("status"),
+        "on_training_images": cfg.data.loader.overfit is not None,
     }
 
 

@@ -1,9 +1,10 @@
 """A finished run's net again, from its config and its best weights."""
 
-import torch
-from omegaconf import DictConfig
+from dataclasses import dataclass, replace
 
-from lungseg.core.config.compose import changed
+import torch
+
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.security.checkpoint_content import require_finite
@@ -12,14 +13,23 @@ from lungseg.tasks.build import build_module
 from lungseg.tasks.module import TaskModule
 
 
-def rebuild(run: Run, cfg: DictConfig) -> tuple[TaskModule, int]:
-    """The net, and the epoch (from 0) of its weights; nothing is fetched, whatever the run began with."""
+@dataclass(frozen=True)
+class TrainedRun:
+    """Holds a run with its best weights, and the epoch (from 0) that they are of."""
+
+    run: Run
+    cfg: TrainConfig
+    module: TaskModule
+    epoch: int
+
+
+def rebuild(run: Run, cfg: TrainConfig) -> TrainedRun:
+    """Loads the best weights into the net that ``cfg`` says; nothing is fetched, whatever the run began with."""
     best = load_checkpoint(run.best)
-    nothing = {"model.pretrained": False} | ({"model.weights": None} if "weights" in cfg.model else {})
-    module = build_module(changed(cfg, nothing))
+    module = build_module(replace(cfg, model=cfg.model.untrained()))
     _load(module, best["state_dict"], run)
     require_finite(run.best, best["state_dict"])
-    return module, int(best["epoch"])
+    return TrainedRun(run, cfg, module, int(best["epoch"]))
 
 
 def _load(module: TaskModule, weights: dict[str, torch.Tensor], run: Run) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 
 from lungseg.core.atomic_io import write_atomically
 from lungseg.core.cached_json import read_cached
@@ -25,8 +24,8 @@ from lungseg.data.case import Case
 from lungseg.data.contamination import seen_images
 from lungseg.data.preprocessing import Box
 from lungseg.inference.load_run import rebuild
-from lungseg.inference.whole_image import predict
-from lungseg.tasks.build import build_preprocessing, build_task
+from lungseg.inference.whole_image import Predictor
+from lungseg.tasks.build import build_preprocessing
 from lungseg.tasks.regions import regions_of
 
 log = logging.getLogger("lungseg")
@@ -41,26 +40,25 @@ def open_cropper(path: str) -> Run:
     cfg = run.config()
     if run.manifest_file.exists() or run.path.name != CROP:  # the copy within a run is in that run's manifest
         require_as_written(run.path)
-    if not regions_of(cfg.task).organs:
+    if not regions_of(cfg.task.options).organs:
         raise UserError(f"data.crop={path}: a run of task={cfg.task.name}; expected one of task=lung")
-    if cfg.data.get("crop"):
+    if cfg.data.preprocessing.crop:
         raise UserError(f"data.crop={path}: a run that was cropped itself; expected one on whole images")
     return run
 
 
-def lung_boxes(cropper: Run, cases: Sequence[Case], trainer: DictConfig, show: bool = True) -> dict[str, Box]:
+def lung_boxes(cropper: Run, cases: Sequence[Case], accelerator: str, show: bool = True) -> dict[str, Box]:
     """Case id -> rectangle around the lungs; kept, so that the same net and cases are not asked again."""
     weights = file_hash(cropper.best) if cropper.best.is_file() else ""
     kept = cache_folder() / f"boxes-{key(cases, (), weights)}.json"
     known = read_cached(kept, lambda content: _boxes(content, cases))
     if known is not None:
         return known
-    cfg = cropper.config()
-    module, _ = rebuild(cropper, cfg)
+    trained = rebuild(cropper, cropper.config())
     log.info("looking for the lungs of %s with %s", plural(len(cases), "case"), cropper.path)
-    task, how = build_task(cfg), build_preprocessing(cfg.data)
-    found = predict(task, module, cases, [], how, device=device(trainer), show=show)
-    regions = regions_of(cfg.task)
+    task, how = trained.module.task, build_preprocessing(trained.cfg.data.preprocessing)
+    found = Predictor(task, trained.module, [], how, device(accelerator))(cases, show)
+    regions = task.regions
     lung = regions.names.index(regions.organs[0])
     boxes = {prediction.case_id: around(prediction.mask(0.5)[lung]) for _, prediction in found}
     write_atomically(kept, json.dumps({id: astuple(box) for id, box in boxes.items()}))

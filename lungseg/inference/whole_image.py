@@ -31,6 +31,7 @@ class Item:
 
 
 TTA = ("none", "flip")
+Change = Callable[[Case, Gray], Gray]
 
 
 class WholeCases(Dataset[Item]):
@@ -41,7 +42,7 @@ class WholeCases(Dataset[Item]):
         cases: Sequence[Case],
         regions: Sequence[str],
         how: Preprocessing,
-        change: Callable[[Case, Gray], Gray] | None = None,
+        change: Change | None = None,
     ) -> None:
         self.cases, self.regions, self.how, self.change = list(cases), list(regions), how, change
 
@@ -56,34 +57,37 @@ class WholeCases(Dataset[Item]):
         return Item(loaded, self.how.tensor(self.how.image(case.id, given)), spacing(case))
 
 
-def predict(
-    task: Task,
-    module: nn.Module,
-    cases: Sequence[Case],
-    regions: Sequence[str],
-    how: Preprocessing,
-    *,
-    device: torch.device,
-    batch_size: int = 16,
-    workers: int = 0,
-    tta: str = "none",
-    change: Callable[[Case, Gray], Gray] | None = None,
-    show: bool = True,
-) -> Predicted:
-    """Yields each case in order, and what the net predicts of it at its own size.
+@dataclass(frozen=True)
+class Predictor:
+    """Called with cases, it yields each in order as it was loaded, and what the net predicts of it at its own size.
 
     ``change`` is done to what the net sees; the image that is yielded is the published one.
     """
-    if tta not in TTA:
-        raise UserError(f"tta={tta}: expected one of {', '.join(TTA)}")
-    loader = Loader(WholeCases(cases, regions, how, change), list, batch_size=batch_size, num_workers=workers)
-    module = module.to(device).eval()
-    with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
-        for items in loader:
-            inputs = torch.stack([item.input for item in items]).to(device)
-            for item, output in zip(items, _outputs(task, module, inputs, tta), strict=True):
-                yield item.loaded, replace(task.decode(output, item.loaded, how), spacing=item.spacing)
-            progress.update(len(items))
+
+    task: Task
+    module: nn.Module
+    regions: Sequence[str]  # whose masks are loaded beside the image
+    how: Preprocessing
+    device: torch.device
+    batch_size: int = 16
+    tta: str = "none"
+    change: Change | None = None
+
+    def __call__(self, cases: Sequence[Case], show: bool = True) -> Predicted:
+        if self.tta not in TTA:
+            raise UserError(f"tta={self.tta}: expected one of {', '.join(TTA)}")
+        loader = Loader(WholeCases(cases, self.regions, self.how, self.change), list, batch_size=self.batch_size)
+        module = self.module.to(self.device).eval()
+        with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
+            for items in loader:
+                inputs = torch.stack([item.input for item in items]).to(self.device)
+                for item, output in zip(items, _outputs(self.task, module, inputs, self.tta), strict=True):
+                    yield item.loaded, replace(self.task.decode(output, item.loaded, self.how), spacing=item.spacing)
+                progress.update(len(items))
+
+    def but(self, *, tta: str | None = None, change: Change | None = None) -> "Predictor":
+        """The same net, asked otherwise."""
+        return replace(self, tta=tta or self.tta, change=change or self.change)
 
 
 @torch.inference_mode()

@@ -107,6 +107,10 @@ class Task(ABC):
     def decode(self, output: NDArray[np.float32], loaded: LoadedCase, how: Preprocessing | None) -> Prediction:
         """Turns the module's output for one case into a prediction at its own size; no ``how``: at the net's size."""
 
+    def targets(self, case: Case) -> Mapping[str, Tensor]:
+        """Returns what a sample of this case has beside its image and masks: a class, an age."""
+        return {}
+
     @abstractmethod
     def measured(self) -> Mapping[str, bool]:
         """Names the numbers of the validation cases, without ``val/``, and whether larger is better."""

@@ -9,89 +9,66 @@ import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 
-from lungseg.core.config.compose import changed, suggestion, transfer
-from lungseg.core.config.compose import plain as plain
-from lungseg.core.config.validation import require_preprocessing, require_values
+from lungseg.core.config.component import Component, TaskConfig
+from lungseg.core.config.compose import suggestion
+from lungseg.core.config.data_config import LoaderConfig, PreprocessingConfig
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.datamodule import SegmentationData, count_workers
+from lungseg.data.case_reader import CaseReader
+from lungseg.data.datamodule import CaseDataModule, count_workers
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
-from lungseg.data.preprocessing import IMAGENET, Box, Normalisation, Preprocessing
+from lungseg.data.preprocessing import IMAGENET, Box, Preprocessing
 from lungseg.data.splits import Splits, require_regions
 from lungseg.tasks.base import Task
 from lungseg.tasks.module import MakeOptimizer, MakeSchedule, ModuleParts, TaskModule
 
 
-def resolved(cfg: DictConfig) -> DictConfig:
-    """The config without interpolations and without ``auto``: what will be saved, and enough to build all again."""
-    content = require_values(plain(cfg))
-    content["trainer"] = resolve(content["trainer"])
-    content["data"]["workers"] = count_workers(content["data"]["workers"])
-    content.pop("trust", None)  # said anew by whoever reads the config back
-    return changed(OmegaConf.create(content), {})
+def resolved(cfg: TrainConfig) -> TrainConfig:
+    """The config without ``auto``: what will be saved, and enough to build all again."""
+    loader = replace(cfg.data.loader, workers=count_workers(cfg.data.loader.workers))
+    return replace(cfg, trainer=resolve(cfg.trainer), data=replace(cfg.data, loader=loader), trust=None)
 
 
-def build_preprocessing(data: DictConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
-    require_preprocessing(data)
-    return Preprocessing(
-        size=data.size,
-        clahe=data.clahe,
-        aspect=data.aspect,
-        boxes=boxes or {},
-        normalise=_normalisation(data.normalise),
-    )
-
-
-def _normalisation(value: Any) -> Normalisation:
+def build_preprocessing(how: PreprocessingConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
     """``dataset`` is measured later and is ImageNet's until then."""
-    if isinstance(value, str):
-        known = {"imagenet": IMAGENET, "image": None, "dataset": IMAGENET}
-        if value in known:
-            return known[value]
-    elif len(value) == 2:
-        return float(value[0]), float(value[1])
-    raise UserError(f"data.normalise={value}: expected imagenet, image, dataset or [mean, deviation] in 0..1")
+    known = {"imagenet": IMAGENET, "image": None, "dataset": IMAGENET}
+    normalise = known[how.normalise] if isinstance(how.normalise, str) else how.normalise
+    return Preprocessing(size=how.size, clahe=how.clahe, aspect=how.aspect, boxes=boxes or {}, normalise=normalise)
 
 
 def build_data(
-    cfg: DictConfig, splits: Splits, boxes: Mapping[str, Box] | None = None, show: bool = True
-) -> SegmentationData:
+    cfg: TrainConfig, splits: Splits, boxes: Mapping[str, Box] | None = None, show: bool = True
+) -> CaseDataModule:
     """Builds the loaders' source; where normalisation is the data set's own, it is measured: see ``measured``."""
-    regions = list(build_task(cfg).regions.names)
+    task = build_task(cfg.task)
+    regions = list(task.regions.names)
     require_regions(splits, regions)
-    how = build_preprocessing(cfg.data, boxes)
-    pack = open_pack(_packed(cfg, splits), regions, how, show) if cfg.data.pack else None
-    if cfg.data.normalise == "dataset":
-        how = replace(how, normalise=measure(CaseDataset(splits["train"], regions, how, pack)))
-    transforms = build_part("augment", cfg.augment).get("transforms")
-    return SegmentationData(
-        splits,
-        regions,
-        how,
-        pack=pack,
-        batch_size=cfg.data.batch_size,
-        workers=cfg.data.workers,
-        augment=albumentations.Compose(list(transforms)) if transforms else None,
-        overfit=cfg.data.overfit,
-        seed=cfg.seed,
-    )
+    loader, how = cfg.data.loader, build_preprocessing(cfg.data.preprocessing, boxes)
+    pack = open_pack(_packed(loader, splits), regions, how, show) if loader.pack else None
+    reader = CaseReader(regions, how, pack, task.targets)
+    if cfg.data.preprocessing.normalise == "dataset":
+        reader = replace(reader, how=replace(how, normalise=measure(CaseDataset(splits["train"], reader))))
+    transforms = [build_part("augment", transform) for transform in cfg.augment.transforms]
+    augment = albumentations.Compose(transforms) if transforms else None
+    return CaseDataModule(splits, reader, loader, augment, cfg.seed)
 
 
-def measured(cfg: DictConfig, data: SegmentationData) -> DictConfig:
+def measured(cfg: TrainConfig, data: CaseDataModule) -> TrainConfig:
     """Returns the config with the numbers that were measured of the data: what a run keeps, and is judged with."""
-    if cfg.data.normalise != "dataset":
+    numbers = data.reader.how.normalise
+    if cfg.data.preprocessing.normalise != "dataset" or numbers is None:
         return cfg
-    return changed(cfg, {"data.normalise": list(data.how.normalise or ())})
+    return cfg.normalised_by(*numbers)
 
 
-def _packed(cfg: DictConfig, splits: Splits) -> list[Case]:
+def _packed(loader: LoaderConfig, splits: Splits) -> list[Case]:
     """What one pack serves: every split that may be drawn; the publisher's test cases are never loaded from it."""
-    if cfg.data.overfit is not None:
-        return splits["train"][: cfg.data.overfit * cfg.data.batch_size]
+    if loader.overfit is not None:
+        return splits["train"][: loader.overfit * loader.batch_size]
     cases = [case for side in splits.values() for case in side if case.split != "test"]
     return sorted(cases, key=lambda case: case.id)
 
@@ -106,24 +83,23 @@ def measure(dataset: CaseDataset) -> tuple[float, float]:
     return round(mean, 6), round(float(np.sqrt(((levels - mean) ** 2 * share).sum())), 6)
 
 
-def build_task(cfg: DictConfig) -> Task:
+def build_task(config: TaskConfig) -> Task:
     """Returns what is learned."""
-    task: Task = build_part("task", cfg.task)
+    task: Task = build_part("task", config)
     if not isinstance(task, Task):
-        raise UserError(f"task._target_={cfg.task._target_}: expected a subclass of lungseg.tasks.base.Task")
+        raise UserError(f"task._target_={config.target}: expected a subclass of lungseg.tasks.base.Task")
     return task
 
 
-def build_module(cfg: DictConfig) -> TaskModule:
+def build_module(cfg: TrainConfig) -> TaskModule:
     """Net, loss, optimizer and schedule; the seed is set here, so that equal configs start from equal weights."""
-    task = build_task(cfg)
+    task = build_task(cfg.task)
     torch.manual_seed(cfg.seed)
-    model = OmegaConf.masked_copy(cfg.model, [key for key in cfg.model if key != "name"])
-    net = build_part("model", model, in_channels=1, regions=len(task.parts))
+    net = build_part("model", cfg.model.net, in_channels=1, regions=len(task.parts))
     optimizer, schedule = build_part("optim", cfg.optim), build_part("schedule", cfg.schedule)
     _try_out(optimizer, schedule)
     loss = build_part("loss", cfg.loss)
-    module = task.build_module(ModuleParts(net, loss, optimizer, schedule, cfg.seed, cfg.trainer.channels_last))
+    module = task.build_module(ModuleParts(net, loss, optimizer, schedule, cfg.seed, bool(cfg.trainer.channels_last)))
     module.task = task
     known = [f"val/{name}" for name in task.measured()]
     if cfg.monitor not in known:
@@ -143,9 +119,10 @@ def _try_out(optimizer: MakeOptimizer, schedule: MakeSchedule) -> None:
         raise UserError(f"optim or schedule: {error}; look at conf/optim/ and conf/schedule/") from None
 
 
-def build_part(part: str, config: DictConfig, **extra: Any) -> Any:
+def build_part(part: str, component: Component, **extra: Any) -> Any:
+    """Calls what ``component`` names; ``part`` is its group in conf/."""
     try:
-        return instantiate(config, **extra, _convert_="all")
+        return instantiate(component.to_dict(), **extra, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
@@ -159,7 +136,3 @@ def _said(error: BaseException) -> str:
     if isinstance(error, InstantiationException):
         return " ".join(line.strip() for line in lines if not line.startswith("full_key:")).rstrip(".")
     return lines[0]
-
-
-def arm(cfg: DictConfig) -> str:
-    return transfer(bool(cfg.pretrained or cfg.model.get("weights")), cfg.freeze_encoder)

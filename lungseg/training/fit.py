@@ -2,57 +2,41 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import Logger
 
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import CheckpointError, Stopped, UserError
-from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Signals
-from lungseg.data.datamodule import SegmentationData
+from lungseg.data.datamodule import CaseDataModule
+from lungseg.tasks.base import Task
 from lungseg.tasks.build import build_part
 from lungseg.tasks.module import TaskModule
 from lungseg.training import trainer
 from lungseg.training.callbacks import EpochLoss, Throughput
 from lungseg.training.checkpoints import KeepCheckpoints, Monitor
-from lungseg.training.distributed.connection import Connection, RankLost
+from lungseg.training.distributed.connection import RankLost
 from lungseg.training.progress import EpochLines, progress_bar
+from lungseg.training.trainer import Ranks
 
 log = logging.getLogger("lungseg")
 
 BROKEN_STATE = (KeyError, TypeError, AttributeError, ValueError, IndexError)  # what a damaged checkpoint leads to
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """Where this one stands, its line to the others, and where their process group meets; no line: there is one."""
-
-    place: RankEnvironment
-    line: Connection | None = None
-    port: int = 0
-
-
 def build_trainer(
-    cfg: DictConfig, run: Run, module: TaskModule, signals: Signals, ranks: Ranks, logger: Sequence[Logger]
+    cfg: TrainConfig, run: Run, task: Task, signals: Signals, ranks: Ranks, loggers: Sequence[Logger]
 ) -> pl.Trainer:
-    higher = module.task.measured()[cfg.monitor.removeprefix("val/")]
-    return trainer.build(
-        **{key: value for key, value in cfg.trainer.items() if key != "_target_"},
-        root=run.path,
-        callbacks=_callbacks(cfg, run, signals, Monitor(cfg.monitor, higher)),
-        logger=list(logger),
-        place=ranks.place,
-        port=ranks.port,
-    )
+    monitor = Monitor(cfg.monitor, task.measured()[cfg.monitor.removeprefix("val/")])
+    return trainer.build(cfg.trainer, run.path, _callbacks(cfg, run, signals, monitor), loggers, ranks)
 
 
-def fit(fitter: pl.Trainer, module: TaskModule, data: SegmentationData, ranks: Ranks, checkpoint: Any = None) -> None:
+def fit(fitter: pl.Trainer, module: TaskModule, data: CaseDataModule, ranks: Ranks, checkpoint: Any = None) -> None:
     """What fails because another rank is no more is said so."""
     try:
         fitter.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -91,7 +75,7 @@ def _explain(error: Exception) -> None:
         ) from None
 
 
-def _callbacks(cfg: DictConfig, run: Run, signals: Signals, monitor: Monitor) -> list[Callback]:
+def _callbacks(cfg: TrainConfig, run: Run, signals: Signals, monitor: Monitor) -> list[Callback]:
     callbacks: list[Callback] = [
         KeepCheckpoints(run, monitor, cfg.trainer.save_every_minutes, signals),
         Throughput(run),
@@ -103,7 +87,5 @@ def _callbacks(cfg: DictConfig, run: Run, signals: Signals, monitor: Monitor) ->
     if cfg.patience is not None:
         callbacks.append(EarlyStopping(monitor.name, mode=monitor.mode, patience=cfg.patience))
     if cfg.ema is not None:
-        if not 0 < cfg.ema < 1:
-            raise UserError(f"ema={cfg.ema}: expected a decay between 0 and 1, for example 0.999")
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     return callbacks

@@ -1,10 +1,10 @@
 """A run that goes on: with its own config, on its own data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from omegaconf import DictConfig, OmegaConf
-
-from lungseg.core.config.compose import changed
+from lungseg.core.config.data_config import DataConfig
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.manifest import data_fingerprint
@@ -24,8 +24,8 @@ def with_settable_keys(words: Sequence[str]) -> list[str]:
     return [f"++{word}" if resumes and word.partition("=")[0] in MAY_CHANGE else word for word in words]
 
 
-def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
-    """The run's own config; of ``overrides`` only those of ``MAY_CHANGE`` are taken, others refused."""
+def saved_config(run: Run, given: TrainConfig, words: Sequence[str]) -> TrainConfig:
+    """The run's own config; ``given`` was parsed from the ``words``, of which only ``MAY_CHANGE`` is taken."""
     cfg = run.config()
     require_as_written(run.path)
     if run.manifest().get("status") == "finished":
@@ -33,19 +33,18 @@ def saved_config(run: Run, overrides: Sequence[str]) -> DictConfig:
             f"resume={run.path}: this run is finished; start a new run to train longer, or judge it again by: "
             f"{evaluate_command(run.path)}"
         )
-    given = [override.lstrip("+").partition("=")[0] for override in overrides]
-    tell_paths(cfg, [key for key in ("data.root", "model.weights") if key not in given], run.config_file)
-    changes = {}
-    for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        if key in MAY_CHANGE:
-            changes[key] = OmegaConf.create(f"value: {value}").value
-        elif key not in ("resume", "trust", "traceback"):
+    keys = [word.lstrip("+").partition("=")[0] for word in words]
+    for key in keys:
+        if key not in (*MAY_CHANGE, "resume", "trust", "traceback"):
             raise UsageError(
                 f"{key}: a resumed run keeps its own config; with resume= only {', '.join(MAY_CHANGE)} may be given; "
                 "start a new run to change anything else"
             )
-    return changed(cfg, changes)
+    saved = {"data.root": cfg.data.source.root, "model.weights": cfg.model.weights}
+    tell_paths({key: path for key, path in saved.items() if key not in keys}, run.config_file)
+    new = given.data.to_dict()
+    changes = {name: new[name] for key in keys if key in MAY_CHANGE for name in [key.removeprefix("data.")]}
+    return replace(cfg, data=DataConfig.of({**cfg.data.to_dict(), **changes}))
 
 
 def require_same_data(run: Run, found: str) -> None:

@@ -1,7 +1,8 @@
 """A Lightning trainer, with what is ``auto`` made definite."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,38 +11,41 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy, Strategy
 
-from lungseg.core.config.value_types import is_list, shown
+from lungseg.core.config.trainer_config import TrainerConfig
+from lungseg.core.config.value_types import shown
 from lungseg.core.cpu_count import machine_cores
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
 from lungseg.core.programs import program
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.training.checkpoints import AtomicIO
+from lungseg.training.distributed.connection import Connection
 from lungseg.training.distributed.sync_batchnorm import SyncBatchNorm
 from lungseg.training.mixed_precision import BF16, BF16Mixed
 
 FULL = ("32-true", 32, "32", None)  # no mixed precision
-MINUTES = 30.0  # that a rank waits for the others
 
 
-def ranks(options: Mapping[str, Any]) -> int:
+def ranks(trainer: TrainerConfig) -> int:
     """How many processes train together."""
-    devices = options["devices"]
+    devices = trainer.devices
     try:
         number = len(devices) if not isinstance(devices, int | str) else len(str(devices).split(","))
         number = int(devices) if number == 1 and isinstance(devices, int | str) else number
-        return number * int(options.get("num_nodes", 1))
+        return number * trainer.num_nodes
     except ValueError:
         raise UserError(f"trainer.devices={devices}: expected how many, which ones as [0,1], or auto") from None
 
 
-def place_of(options: Mapping[str, Any], here: RankEnvironment) -> RankEnvironment:
-    """``here``, known to be what ``options`` ask for; ranks that nothing else has started are one machine's."""
-    wanted, nodes = ranks(options), int(options.get("num_nodes", 1))
+def place_of(trainer: TrainerConfig, here: RankEnvironment) -> RankEnvironment:
+    """``here``, known to be what ``trainer`` asks for; ranks that nothing else has started are one machine's."""
+    wanted, nodes = ranks(trainer), trainer.num_nodes
     if here.ranks == 1 and nodes == 1:
-        _require_devices(options, wanted)
+        _require_devices(trainer, wanted)
         return RankEnvironment(ranks=wanted)
     if (wanted, nodes) != (here.ranks, here.nodes) or here.rank != here.node * (wanted // nodes) + here.local_rank:
         raise UserError(
@@ -52,14 +56,14 @@ def place_of(options: Mapping[str, Any], here: RankEnvironment) -> RankEnvironme
     return here
 
 
-def _require_devices(options: Mapping[str, Any], wanted: int) -> None:
+def _require_devices(trainer: TrainerConfig, wanted: int) -> None:
     """Refuses more processes than this machine has devices for; two share a single core, to try things out."""
-    devices = options["devices"]
+    devices = trainer.devices
     key = f"trainer.devices={shown(devices)}"
-    if wanted > 1 and (options["accelerator"] == "mps" or os.name != "posix"):
-        where = "an Apple GPU" if options["accelerator"] == "mps" else "Windows"
+    if wanted > 1 and (trainer.accelerator == "mps" or os.name != "posix"):
+        where = "an Apple GPU" if trainer.accelerator == "mps" else "Windows"
         raise UserError(f"{key}: {wanted} processes that train together are not supported on {where}; expected 1")
-    if options["accelerator"] != "gpu":
+    if trainer.accelerator != "gpu":
         most = max(machine_cores(), 2)
         if wanted > most:
             raise UserError(
@@ -67,8 +71,8 @@ def _require_devices(options: Mapping[str, Any], wanted: int) -> None:
             )
         return
     there = torch.cuda.device_count()
-    named = devices.split(",") if isinstance(devices, str) and "," in devices else devices
-    last = max(map(int, named)) if is_list(named) else wanted - 1
+    named = devices if isinstance(devices, list) else str(devices).split(",")
+    last = max(map(int, named)) if isinstance(devices, list) or len(named) > 1 else wanted - 1
     if last >= there:
         raise UserError(
             f"{key}: torch finds {plural(there, 'GPU')} here; expected at most {there}, "
@@ -101,34 +105,45 @@ class Given(LightningEnvironment):
         """Nothing was set."""
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """Where this rank stands, its line to the others, and where their process group meets; no line: there is one."""
+
+    place: RankEnvironment = field(default_factory=RankEnvironment)
+    line: Connection | None = None
+    port: int = 0
+
+
 def build(
-    *,
-    channels_last: bool,
-    save_every_minutes: float,
-    root: Path,
-    rank_timeout_minutes: float = MINUTES,
-    sync_batchnorm: bool = True,
-    place: RankEnvironment | None = None,
-    port: int = 0,
-    **options: Any,
+    trainer: TrainerConfig, root: Path, callbacks: Sequence[Callback], loggers: Sequence[Logger], ranks: Ranks
 ) -> pl.Trainer:
-    """``options`` are the Trainer's own; samplers and checkpoints are ours, and so are the ranks of ``place``."""
-    del channels_last, save_every_minutes  # the module's and the checkpoints'
+    """Returns Lightning's trainer; samplers and checkpoints are ours, and so are the ranks."""
     plugins: list[Any] = [AtomicIO()]
-    if place is not None and place.ranks > 1:
-        plugins += [Given(place, port), *([SyncBatchNorm()] if sync_batchnorm else [])]
-        if options.get("strategy", "auto") in ("auto", "ddp"):
-            options["strategy"] = DDPStrategy(timeout=timedelta(minutes=rank_timeout_minutes))
-    if options.get("accelerator") == "mps" and options.get("precision") not in FULL:
-        raise UserError(
-            f"trainer.precision={options.get('precision')}: not supported on Apple GPUs; use trainer.precision=32-true"
-        )
-    if options.get("precision") in BF16:
-        plugins.append(BF16Mixed("cuda" if options.get("accelerator") == "gpu" else "cpu"))
-        del options["precision"]  # Lightning takes one of the two
+    strategy: str | Strategy = trainer.strategy
+    if ranks.place.ranks > 1:
+        plugins += [Given(ranks.place, ranks.port), *([SyncBatchNorm()] if trainer.sync_batchnorm else [])]
+        if strategy in ("auto", "ddp"):
+            strategy = DDPStrategy(timeout=timedelta(minutes=trainer.rank_timeout_minutes))
+    if trainer.accelerator == "mps" and trainer.precision not in FULL:
+        raise UserError(f"trainer.precision={trainer.precision}: not supported on Apple GPUs; use "
+                        "trainer.precision=32-true")  # fmt: skip
+    options = dict(trainer.options)
+    if trainer.precision in BF16:  # Lightning takes a plugin or a precision
+        plugins.append(BF16Mixed("cuda" if trainer.accelerator == "gpu" else "cpu"))
+    else:
+        options["precision"] = trainer.precision
     try:
         return pl.Trainer(
             **options,
+            accelerator=trainer.accelerator,
+            devices=trainer.devices,
+            num_nodes=trainer.num_nodes,
+            strategy=strategy,
+            max_epochs=trainer.max_epochs,
+            gradient_clip_val=trainer.gradient_clip_val,
+            accumulate_grad_batches=trainer.accumulate_grad_batches,
+            callbacks=list(callbacks),
+            logger=list(loggers),
             plugins=plugins,
             default_root_dir=root,
             use_distributed_sampler=False,

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lungseg.core.config.compose import compose, options
+from lungseg.core.config.command_line import train_config
+from lungseg.core.config.compose import options
 from lungseg.data.build import build_cases
 from lungseg.data.splits import split_cases
 from lungseg.tasks.build import build_data, build_module, resolved
@@ -16,8 +17,8 @@ SMALL = ["data.count=36", "data.pixels=64", "data.size=64", "data.batch_size=2",
 @pytest.mark.parametrize(("model", "task", "frozen"), SAMPLE, ids=lambda value: str(value))
 def test_one_step_lowers_the_loss_of_its_batch(model, task, frozen):
     words = [f"model={model}", f"task={task}", f"freeze_encoder={str(frozen).lower()}", *SMALL]
-    cfg = resolved(compose([*words, *(["model.width=8"] if model == "unet_classic" else [])]))
-    cases = build_cases(cfg.data)
+    cfg = resolved(train_config([*words, *(["model.width=8"] if model == "unet_classic" else [])]))
+    cases = build_cases(cfg.data.source)
     data = build_data(cfg, split_cases(cases, val=0.3, test=0.3, seed=1), show=False)
     module = build_module(cfg).train()
     encoder = {name: value.clone() for name, value in module.net.encoder.state_dict().items()}

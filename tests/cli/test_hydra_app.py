@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.run_directory import Run
 from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.training.train import train
@@ -76,7 +76,7 @@ def test_train_prints_a_table_and_paths_that_the_next_command_takes(tmp_path):
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_bits(tmp_path, workers):
     words = [*SMALL, f"data.workers={workers}", "trainer.max_epochs=4", "trainer.save_every_minutes=0"]
-    whole = train(compose([*words, f"run_dir={tmp_path / 'whole'}"]))
+    whole = train(train_config([*words, f"run_dir={tmp_path / 'whole'}"]))
     process = start(*words, "run_dir=cut", "trainer.max_epochs=4", cwd=tmp_path)
     run = Run(tmp_path / "cut")
     wait_for(run.overlays / "epoch-002.png", process)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.run_directory import Run
 from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.training.train import train
@@ -91,7 +91,7 @@ class Job:
 def whole(tmp_path_factory):
     """Undisturbed, on one node."""
     path = tmp_path_factory.mktemp("whole") / "run"
-    return train(compose([*SMALL, f"run_dir={path}"]))
+    return train(train_config([*SMALL, f"run_dir={path}"]))
 
 
 def as_undisturbed(folder, whole):

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from lungseg.comparison.discover import Wanted, gather
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.evaluate import evaluate
@@ -51,28 +51,26 @@ def change_config(run):
 
 
 def evaluate_it(run, other, out):
-    evaluate(compose([f"run={run.path}", f"out={out}"], "evaluate"))
+    evaluate(evaluate_config([f"run={run.path}", f"out={out}"]))
 
 
 def evaluate_as_member(run, other, out):
-    evaluate(compose([f"run=[{other},{run.path}]", f"out={out}"], "evaluate"))
+    evaluate(evaluate_config([f"run=[{other},{run.path}]", f"out={out}"]))
 
 
 def evaluate_as_gate(run, other, out):
-    words = [f"run={other}", f"out={out}", "ask=gate", f"gate={run.path}"]
-    cfg = compose(words, "evaluate")
     from lungseg.evaluation.analyses.ask import _lungs
 
-    _lungs(cfg.gate, Run(other).config(), [])
+    _lungs(str(run.path), Run(other).config(), [])
 
 
 def crop_by_it(run, other, out):
     words = ["data.count=36", "data.pixels=64", "data.size=32", "trainer=cpu", "trainer.max_epochs=1", "logger=none"]
-    train(compose([*words, "model=unet_classic", f"data.crop={run.path}", f"run_dir={out}"]))
+    train(train_config([*words, "model=unet_classic", f"data.crop={run.path}", f"run_dir={out}"]))
 
 
 def resume_it(run, other, out):
-    train(compose([f"resume={stopped(run).path}"]), [f"resume={run.path}"])
+    train(train_config([f"resume={stopped(run).path}"]), [f"resume={run.path}"])
 
 
 def compare_it(run, other, out):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.migrations import MOVED_MODULES, with_moved_targets
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.evaluate import evaluate
@@ -47,19 +47,19 @@ def test_every_module_that_a_config_named_before_has_its_place():
 def test_a_run_of_before_is_judged_as_it_was(earlier, lung_runs):
     assert "lungseg.losses." in (earlier / "config.yaml").read_text()
     assert Run(earlier).config() == Run(lung_runs / "a").config()
-    evaluate(compose([f"run={earlier}", f"out={earlier / 'again'}"], "evaluate"))
+    evaluate(evaluate_config([f"run={earlier}", f"out={earlier / 'again'}"]))
     first = earlier / "evaluation" / "phantom-test" / "cases.csv"
     assert sha256(earlier / "again" / "cases.csv") == sha256(first)
 
 
 def test_a_run_of_before_goes_on(earlier):
     Run(earlier).update_manifest(status="running")
-    run = train(compose([f"resume={earlier}"]))
+    run = train(train_config([f"resume={earlier}"]))
     assert run.manifest()["status"] == "finished"
 
 
 def test_a_config_of_ones_own_may_name_the_earlier_place(tmp_path):
     words = ["data.count=24", "data.pixels=32", "data.size=32", "data.batch_size=4", "data.workers=0", "trainer=cpu"]
     words += ["model=unet_classic", "model.width=4", "model.depth=2", "trainer.max_epochs=1", "logger=none"]
-    run = train(compose([*words, "loss._target_=lungseg.losses.BCEDice", f"run_dir={tmp_path / 'run'}"]))
-    assert run.config().loss["_target_"] == "lungseg.tasks.losses.segmentation.BCEDice"
+    run = train(train_config([*words, "loss._target_=lungseg.losses.BCEDice", f"run_dir={tmp_path / 'run'}"]))
+    assert run.config().loss.target == "lungseg.tasks.losses.segmentation.BCEDice"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lungseg.core import net_size as size
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.models import smp, unet_classic
 from lungseg.training.train import train
@@ -31,7 +31,7 @@ def test_the_formula_counts_what_the_net_has():
 def test_a_classic_net_that_cannot_fit_is_refused_before_an_image_is_read(tmp_path, monkeypatch, words, message):
     monkeypatch.setattr("lungseg.training.train.build_data", lambda *_: pytest.fail("images were read"))
     with pytest.raises(UserError) as caught:
-        train(compose(["model=unet_classic", "data.size=256", words, f"run_dir={tmp_path / 'run'}"]))
+        train(train_config(["model=unet_classic", "data.size=256", words, f"run_dir={tmp_path / 'run'}"]))
     assert str(caught.value).startswith(message)
     assert list(tmp_path.iterdir()) == []
 

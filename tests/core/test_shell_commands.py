@@ -139,7 +139,7 @@ def test_a_split_of_data_is_trained_on_by_what_is_printed(oddest, shell, folder_
     assert do(shell(command), "task=lung", *small, "run_dir=made") == 0
     assert Run(Path("made")).manifest()["status"] == "finished"
     cfg = Run(Path("made")).config()
-    assert (cfg.data.root, cfg.data.splits) == (str(data), str(odd / "splits" / "split.json"))
+    assert (cfg.data.source.root, cfg.data.split.splits) == (str(data), str(odd / "splits" / "split.json"))
 
 
 def test_a_study_is_joined_gone_on_with_and_looked_at_by_what_is_printed(odd, shell, capsys):

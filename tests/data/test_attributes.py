@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.data.attributes import counted, group_of
 from lungseg.data.build import build_cases
@@ -56,7 +56,7 @@ def test_attributes_go_to_other_processes_and_make_no_other_data_set(phantom_cas
 
 @pytest.fixture
 def phantom_case():
-    return build_cases(compose(["data=phantom", "data.count=3"]).data)[0]
+    return build_cases(train_config(["data=phantom", "data.count=3"]).data.source)[0]
 
 
 def test_the_phantom_has_none(phantom_case):

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.data.build import build_cases, build_splits
 
@@ -10,8 +10,8 @@ HOSPITALS = ["data.domains={north:easy,south:hard}", "data.count=90", "data.pixe
 
 
 def splits_of(*words):
-    data = compose([*HOSPITALS, *words]).data
-    return build_splits(build_cases(data), data)
+    data = train_config([*HOSPITALS, *words]).data
+    return build_splits(build_cases(data.source), data)
 
 
 def test_only_these_hospitals_are_trained_on_and_the_test_is_the_same_for_all():
@@ -31,7 +31,7 @@ def test_only_these_hospitals_are_trained_on_and_the_test_is_the_same_for_all():
             ["data.train_domains=[nort]"],
             r"train_domains=\[nort\]: expected some of .* north, south; did you mean north",
         ),
-        (["data.train_domains=[]"], r"data\.train_domains=\[\]: expected some of the hospitals of phantom: north, sou"),
+        (["data.train_domains=[]"], r"data\.train_domains=\[\]: expected a hospital, several as \[a,b\] or null"),
         (["data.train_domains=[north]", "data.domains=null"], "phantom names no hospitals; leave it out"),
         (
             ["data.train_domains=[south]", "data.count=13"],

@@ -4,9 +4,11 @@ import torch
 from hydra.utils import instantiate
 
 from lungseg.core.config.compose import compose, options
+from lungseg.core.config.data_config import LoaderConfig
 from lungseg.core.errors import UserError
 from lungseg.data.case import fingerprint
-from lungseg.data.datamodule import SegmentationData, make_loader
+from lungseg.data.case_reader import CaseReader
+from lungseg.data.datamodule import CaseDataModule, make_loader
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import Preprocessing
@@ -27,7 +29,7 @@ def augmented(cases, preset="strong", seed=0):
     augment = albumentations.Compose(
         list(instantiate(compose([f"augment={preset}"]).augment, _convert_="all")["transforms"])
     )
-    return CaseDataset(cases, ["lung", "infection"], HOW, pack, augment, seed)
+    return CaseDataset(cases, CaseReader(["lung", "infection"], HOW, pack), augment, seed)
 
 
 def run_epochs(dataset, workers, epochs=2):
@@ -49,6 +51,13 @@ def test_samples_are_what_a_net_eats(cases):
     assert sample["mask"].shape == (2, 48, 48)
     assert set(sample["mask"].unique().tolist()) <= {0.0, 1.0}
     assert int(sample["index"]) == 3
+
+
+def test_a_sample_has_what_else_a_task_learns_of_its_case(cases):
+    reader = CaseReader(["lung"], HOW, targets=lambda case: {"sick": torch.tensor(case.label == "COVID-19")})
+    samples = next(iter(make_loader(CaseDataset(cases, reader), InOrder(len(cases)), batch_size=len(cases), workers=0)))
+    assert samples["sick"].tolist() == [case.label == "COVID-19" for case in cases]
+    assert {True, False} == {*samples["sick"].tolist()}
 
 
 def test_augmentation_repeats_by_seed_whatever_the_workers_and_never_between_epochs(cases):
@@ -102,9 +111,13 @@ def test_fingerprint_follows_the_data_and_not_its_place(cases, tmp_path, folder_
     assert fingerprint(cases[:0] + folder.cases(root=str(tmp_path / "moved"))[1:]) != before
 
 
-def data(cases, **changes):
+def loading(**changes):
+    return LoaderConfig(**{"batch_size": 4, "workers": 0, "pack": False, "overfit": None, **changes})
+
+
+def data(cases, augment=None, **changes):
     splits = split_cases(cases, val=0.2, test=0.2, seed=0)
-    return SegmentationData(splits, ["lung"], HOW, **({"pack": None, "batch_size": 4, "workers": 0} | changes))
+    return CaseDataModule(splits, CaseReader(["lung"], HOW), loading(**changes), augment)
 
 
 def test_debug_trains_and_validates_on_the_same_two_batches_without_augmentation(cases):
@@ -119,7 +132,7 @@ def test_a_validation_split_without_the_region_is_refused(cases):
     splits["val"] = [case for case in cases if case.label == "Normal"]
     for pack in (open_pack(cases, ["infection"], HOW, show=False), None):
         with pytest.raises(UserError, match="none of the 4 validation cases has any infection"):
-            SegmentationData(splits, ["infection"], HOW, pack=pack, batch_size=2, workers=0)
+            CaseDataModule(splits, CaseReader(["infection"], HOW, pack), loading(batch_size=2))
 
 
 def test_workers_are_checked(cases):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.training.train import train
 from tests.helpers import run_warm
 
@@ -12,7 +12,7 @@ SMALL += ["model.depth=1", "trainer=cpu", "trainer.max_epochs=1"]
 
 @pytest.fixture
 def stopped_run(tmp_path, folder_data):
-    run = train(compose([*SMALL, "data=folder", f"data.root={folder_data}", f"run_dir={tmp_path / 'run'}"]))
+    run = train(train_config([*SMALL, "data=folder", f"data.root={folder_data}", f"run_dir={tmp_path / 'run'}"]))
     run.update_manifest(status="stopped")
     return run
 

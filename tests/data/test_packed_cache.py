@@ -13,6 +13,7 @@ from lungseg.data import packed_cache
 from lungseg.data.array_file import ArrayWriter
 from lungseg.data.cache_dir import cache_folder
 from lungseg.data.case import Case, MaskFile
+from lungseg.data.case_reader import CaseReader
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import Box, Preprocessing
@@ -45,8 +46,8 @@ def decoded(monkeypatch):
 
 
 def test_it_serves_the_same_pixels_as_the_files_and_decodes_them_once(cases, monkeypatch):
-    packed = CaseDataset(cases, REGIONS, HOW, open_pack(cases, REGIONS, HOW, False))
-    direct = CaseDataset(cases, REGIONS, HOW, None)
+    packed = CaseDataset(cases, CaseReader(REGIONS, HOW, open_pack(cases, REGIONS, HOW, False)))
+    direct = CaseDataset(cases, CaseReader(REGIONS, HOW))
     for index in range(len(cases)):
         for key in ("image", "mask"):
             assert torch.equal(packed[0, index][key], direct[0, index][key])
@@ -64,7 +65,7 @@ def test_it_serves_the_same_pixels_as_the_files_and_decodes_them_once(cases, mon
 def test_a_part_of_the_cases_finds_its_own_rows(cases):
     pack = open_pack(cases, REGIONS, HOW, False)
     part = cases[7:3:-2]
-    packed, direct = CaseDataset(part, REGIONS, HOW, pack), CaseDataset(part, REGIONS, HOW)
+    packed, direct = CaseDataset(part, CaseReader(REGIONS, HOW, pack)), CaseDataset(part, CaseReader(REGIONS, HOW))
     assert all(torch.equal(packed[0, n]["image"], direct[0, n]["image"]) for n in range(len(part)))
     assert np.array_equal(packed.areas(), direct.areas())
 

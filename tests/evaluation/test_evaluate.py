@@ -13,7 +13,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from sklearn.metrics import f1_score
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.run_directory import Run
 from lungseg.data.sources import folder, phantom
@@ -23,7 +23,7 @@ from lungseg.inference.load_run import rebuild
 from lungseg.inference.predictor import predictor_of
 from lungseg.tasks.segmentation import thresholds
 from lungseg.training.train import train
-from tests.helpers import run_warm, vouch, write_png
+from tests.helpers import run_program, run_warm, vouch, write_png
 
 SMALL = ["data.count=36", "data.pixels=64", "data.size=32", "data.batch_size=4", "data.workers=0", "model=unet_classic"]
 SMALL += ["model.width=4", "model.depth=2", "optim.lr=0.01", "trainer=cpu", "trainer.max_epochs=3", "logger=none"]
@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     """lung0, lung1, infection0, infection1, lung_infection0: by task and seed."""
     root = tmp_path_factory.mktemp("runs")
     for name in ("lung0", "lung1", "infection0", "infection1", "lung_infection0"):
-        train(compose([*SMALL, f"task={name[:-1]}", f"seed={name[-1]}", f"run_dir={root / name}"]))
+        train(train_config([*SMALL, f"task={name[:-1]}", f"seed={name[-1]}", f"run_dir={root / name}"]))
     return root
 
 
@@ -50,7 +50,7 @@ def copied(runs, tmp_path):
 
 def judged(run, *words):
     path = run.path if isinstance(run, Run) else run
-    return evaluate(compose([f"run={path}", *words], "evaluate"), words)
+    return evaluate(evaluate_config([f"run={path}", *words]), words)
 
 
 def several(*paths):
@@ -58,8 +58,7 @@ def several(*paths):
 
 
 def predictor(run, cases):
-    cfg = run.config()
-    return predictor_of(run, cfg, rebuild(run, cfg)[0], cases)
+    return predictor_of(rebuild(run, run.config()), cases)
 
 
 def cases_of(run, side):
@@ -487,3 +486,9 @@ def test_the_program_says_what_is_wrong_in_one_line(runs, tmp_path, word, code):
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"error: {word}: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_ask_what_a_run_needs_may_be_judged_from_the_command_line(tmp_path):
+    ended = run_program("evaluate.py", "run=x", "data=covid_qu_ex", "data.root=y", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("error: run=x: no such directory")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.training.train import train
@@ -12,7 +12,7 @@ SMALL = ["data.count=36", "data.pixels=32", "data.size=32", "data.batch_size=4",
 
 
 def fit(path, *words):
-    return train(compose([*SMALL, *words, f"run_dir={path}"]))
+    return train(train_config([*SMALL, *words, f"run_dir={path}"]))
 
 
 def test_pictures_can_be_fewer_or_none_and_the_weights_are_the_same(tmp_path):
@@ -34,7 +34,7 @@ def test_a_callback_of_lightnings_own_is_added_and_one_is_taken_away(tmp_path):
     run = fit(tmp_path / "run", added, "+callbacks.rate.logging_interval=epoch", "callbacks.curves=null")
     assert "lr-AdamW" in run.metrics_file.read_text().splitlines()[0]
     assert not (run.path / "curves.png").exists()
-    assert Run(run.path).config().callbacks.curves is None
+    assert Run(run.path).config().callbacks["curves"] is None
 
 
 def test_a_key_that_a_callback_does_not_take_is_told_before_anything_is_made(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.training.train import train
@@ -15,7 +15,7 @@ SMALL = ["data.count=60", "data.pixels=64", "data.size=64", "trainer.max_epochs=
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return train(compose([*SMALL, f"run_dir={tmp_path_factory.mktemp('gpu') / 'run'}"]))
+    return train(train_config([*SMALL, f"run_dir={tmp_path_factory.mktemp('gpu') / 'run'}"]))
 
 
 def test_auto_takes_the_gpu_with_bf16_and_channels_last(run):
@@ -29,7 +29,7 @@ def test_auto_takes_the_gpu_with_bf16_and_channels_last(run):
 
 def test_a_cpu_judges_the_same_weights_as_the_gpu_did(run):
     scores = [
-        evaluate(compose([f"run={run.path}", f"accelerator={where}"], "evaluate")).summary["results"]["model"]["lung"]
+        evaluate(evaluate_config([f"run={run.path}", f"accelerator={where}"])).summary["results"]["model"]["lung"]
         for where in ("gpu", "cpu")
     ]
     assert scores[0]["dice"] > 0.7

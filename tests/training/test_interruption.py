@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from lungseg.core import signals
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import DataError, Stopped, UserError
 from lungseg.core.oom_kills import oom_kills
 from lungseg.core.run_directory import Run
@@ -24,7 +24,7 @@ SMALL += ["model=unet_classic", "model.width=2", "model.depth=1", "trainer=cpu",
 
 
 def fit(path, *words):
-    return train(compose([*SMALL, f"run_dir={path}", *words]))
+    return train(train_config([*SMALL, f"run_dir={path}", *words]))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_loading_process_that_is_killed_is_one_line_with_the_command_that_goes
     assert len(said.splitlines()) == 1
     assert (run.manifest()["status"], run.manifest()["reason"]) == ("failed", said)
     words = [f"resume={run.path}", "data.workers=0"]
-    assert train(compose(words), words).manifest()["status"] == "finished"
+    assert train(train_config(words), words).manifest()["status"] == "finished"
 
 
 def test_before_anything_was_saved_no_command_is_told_that_could_not_go_on(tmp_path, do_at, kill_worker):
@@ -161,7 +161,7 @@ def test_ctrl_c_more_than_once_stops_at_once_and_says_what_was_saved(tmp_path, d
     assert caught.value.exit_code == 130
     assert run.manifest()["status"] == "stopped"
     assert load_checkpoint(run.last)["epoch"] == 0
-    assert train(compose([f"resume={run.path}"])).manifest()["status"] == "finished"
+    assert train(train_config([f"resume={run.path}"])).manifest()["status"] == "finished"
 
 
 def test_where_nothing_was_saved_the_command_begins_again(tmp_path, do_at):
@@ -170,7 +170,7 @@ def test_where_nothing_was_saved_the_command_begins_again(tmp_path, do_at):
         fit(tmp_path / "run")
     run = Run(tmp_path / "run")
     assert run.manifest()["status"] == "stopped"
-    assert train(compose([f"resume={run.path}"])).manifest()["status"] == "finished"
+    assert train(train_config([f"resume={run.path}"])).manifest()["status"] == "finished"
 
 
 def test_a_second_ctrl_c_while_the_state_is_saved_already_changes_nothing(tmp_path, do_at, monkeypatch):
@@ -214,7 +214,7 @@ def test_why_a_training_failed_stands_in_its_directory_until_it_goes_on(tmp_path
     failure = json.loads((tmp_path / "run" / "failure.json").read_text())
     assert (failure["kind"], failure["exit_code"]) == (kind, 1)
     do_at(10_000, fails)
-    train(compose([f"resume={tmp_path / 'run'}"]))
+    train(train_config([f"resume={tmp_path / 'run'}"]))
     assert not (tmp_path / "run" / "failure.json").exists()
 
 

@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import Stopped, UsageError, UserError
 from lungseg.core.run_directory import Run
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.inference.checkpoint_reader import load_checkpoint
 from lungseg.tasks.segmentation.module import SegmentationModule
+from lungseg.training.resume import with_settable_keys
 from lungseg.training.train import train
 
 SMALL = [
@@ -40,11 +41,12 @@ def fit(path, *words):
     base = [word for word in SMALL if not (word.startswith("model") and words and words[0].startswith("model="))]
     if "data=folder" in words:
         base = [word for word in base if not word.startswith(("data.count", "data.pixels"))]
-    return train(compose([*base, *words, f"run_dir={path}"]))
+    return train(train_config([*base, *words, f"run_dir={path}"]))
 
 
 def resume(path, *words):
-    return train(compose([f"resume={path}"]), [f"resume={path}", *words])
+    words = [f"resume={path}", *words]
+    return train(train_config(with_settable_keys(words)), words)
 
 
 def weights(run, name="last"):
@@ -258,7 +260,7 @@ def test_early_stopping_and_frozen_encoder(tmp_path):
 def test_debug_overfits_two_batches_and_says_that_it_is_no_result(tmp_path, capsys):
     words = [word for word in SMALL if not word.startswith("trainer")]
     run = train(
-        compose(
+        train_config(
             [*words, "trainer=debug", "trainer.accelerator=cpu", "trainer.max_epochs=25", f"run_dir={tmp_path / 'run'}"]
         )
     )
@@ -268,7 +270,7 @@ def test_debug_overfits_two_batches_and_says_that_it_is_no_result(tmp_path, caps
 
 
 def judged(run, *words):
-    return evaluate(compose([f"run={run.path}", *words], "evaluate"), words)
+    return evaluate(evaluate_config([f"run={run.path}", *words]), words)
 
 
 def test_evaluate_judges_again_and_finds_the_same(finished):
@@ -325,9 +327,9 @@ def test_evaluate_refuses_what_would_mislead(finished, words, message):
 
 def test_evaluate_names_what_is_wrong_with_a_run(finished, tmp_path):
     with pytest.raises(UserError, match="no such directory"):
-        evaluate(compose([f"run={tmp_path / 'x'}"], "evaluate"))
+        evaluate(evaluate_config([f"run={tmp_path / 'x'}"]))
     with pytest.raises(UserError, match=r"holds no config\.yaml"):
-        evaluate(compose([f"run={tmp_path}"], "evaluate"))
+        evaluate(evaluate_config([f"run={tmp_path}"]))
 
 
 def test_two_other_data_sets_are_judged_into_folders_of_their_own(finished, folder_data, tmp_path):

@@ -20,8 +20,8 @@ CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else ROOT / "conf"
 
 
 @dataclass
-class TrainConfig:
-    """The top-level keys of train.py. A group's own keys are in its YAML."""
+class TrainKeys:
+    """Declares the top-level keys of train.py to Hydra. A group's own keys are in its YAML."""
 
     task: Any = MISSING
     data: Any = MISSING
@@ -47,8 +47,8 @@ class TrainConfig:
 
 
 @dataclass
-class EvaluateConfig:
-    """The top-level keys of evaluate.py."""
+class EvaluateKeys:
+    """Declares the top-level keys of evaluate.py to Hydra."""
 
     run: Any = MISSING  # one, or several as [a,b,c]: an ensemble
     data: Any = None
@@ -67,8 +67,8 @@ class EvaluateConfig:
     traceback: bool = False
 
 
-ConfigStore.instance().store("train_schema", TrainConfig)
-ConfigStore.instance().store("evaluate_schema", EvaluateConfig)
+ConfigStore.instance().store("train_schema", TrainKeys)
+ConfigStore.instance().store("evaluate_schema", EvaluateKeys)
 OmegaConf.register_new_resolver("program", lambda name: " ".join(program(name)), replace=True)
 OmegaConf.register_new_resolver("options", lambda group: ", ".join(options(group)), replace=True)
 
@@ -93,14 +93,14 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def changed(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
-    """Returns a config in which some dotted keys have other values, and which refuses to be written to."""
-    copy = cfg.copy()
-    OmegaConf.set_readonly(copy, False)
-    for key, value in changes.items():
-        OmegaConf.update(copy, key, value, merge=False, force_add=True)
-    OmegaConf.set_readonly(copy, True)
-    return copy
+def as_yaml(values: Mapping[str, Any]) -> str:
+    """Returns the text of a config.yaml."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+
+
+def with_task(data: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the keys of ``data``, those that ask what a task needs resolved by the keys of ``task``."""
+    return plain(OmegaConf.create({"data": dict(data), "task": dict(task)}))["data"]  # type: ignore[no-any-return]
 
 
 def plain_options(cfg: DictConfig) -> dict[str, Any]:

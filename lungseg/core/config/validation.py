@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from lungseg.core.config import key_types as declared
-from lungseg.core.config.compose import EvaluateConfig, TrainConfig, suggestion
+from lungseg.core.config.compose import EvaluateKeys, TrainKeys, suggestion
 from lungseg.core.config.key_types import Kinds
 from lungseg.core.config.signature_types import SET_HERE, Signature, signature_of
 from lungseg.core.config.value_combinations import require_combinations, require_folds
@@ -17,7 +17,6 @@ from lungseg.core.errors import UsageError, UserError
 from lungseg.core.migrations import with_moved_targets
 
 Values = dict[str, Any]
-PREPROCESSING = ("size", "batch_size", "clahe", "aspect", "normalise")
 NEEDED_BY_TRAINER = ("max_epochs", "accelerator", "devices", "precision", "channels_last", "save_every_minutes")
 GROUPS: Mapping[str, Kinds] = {
     "": declared.TOP, "task": declared.TASK, "data": declared.DATA, "trainer": declared.TRAINER
@@ -26,7 +25,7 @@ GROUPS: Mapping[str, Kinds] = {
 
 def require_values(config: Mapping[str, Any]) -> Values:
     """Returns a resolved config of train.py with each value as its key takes it; the first that cannot be is told."""
-    known = [field.name for field in fields(TrainConfig)]
+    known = [field.name for field in fields(TrainKeys)]
     _require_known("", config, known)
     _require_keys("", config, known)
     content = _converted("", with_moved_targets(config), declared.TOP)
@@ -60,17 +59,9 @@ def require_data(data: Mapping[str, Any]) -> Values:
     return content
 
 
-def require_preprocessing(data: Mapping[str, Any]) -> None:
-    """Checks what a net sees, of a config that was made for evaluation as well."""
-    for key in PREPROCESSING:
-        if key not in data:
-            raise _needed(f"data.{key}")
-        convert(f"data.{key}", declared.DATA[key], data[key])
-
-
 def require_options(options: Mapping[str, Any]) -> Values:
     """Returns a resolved config of evaluate.py with each value as its key takes it."""
-    _require_known("", options, [field.name for field in fields(EvaluateConfig)])
+    _require_known("", options, [field.name for field in fields(EvaluateKeys)])
     if options.get("split") == "train":
         raise UserError(
             "split=train: a score on training images says nothing of new patients; expected test, val or all"

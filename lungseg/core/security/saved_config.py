@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lungseg.core.config.compose import CONF, TrainConfig
+from lungseg.core.config.compose import CONF, TrainKeys
 from lungseg.core.config.key_types import SEGMENTATION
 from lungseg.core.errors import UserError
 from lungseg.core.migrations import with_moved_targets
@@ -63,7 +63,7 @@ def read_saved_values(path: Path) -> dict[str, Any]:
 
 def require_buildable(values: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """Returns ``values`` with today's defaults for top-level keys that they lack, known to build only known parts."""
-    defaults = {one.name: one.default for one in fields(TrainConfig) if one.default is not MISSING}
+    defaults = {one.name: one.default for one in fields(TrainKeys) if one.default is not MISSING}
     known = {*GROUPS, *defaults}
     for key in values:
         if key not in known:
@@ -180,11 +180,9 @@ def _mend(said: str) -> str:
     return AGAIN if said.endswith("config.yaml") else "take it out"
 
 
-def tell_paths(values: Mapping[str, Any], keys: Collection[str], file: Path) -> None:
-    """Says which files outside the run are about to be read because its config names them."""
-    for key in keys:
-        group, _, name = key.partition(".")
-        path = values[group].get(name)
+def tell_paths(paths: Mapping[str, str | None], file: Path) -> None:
+    """Says which files outside the run are about to be read because its config names them by these keys."""
+    for key, path in paths.items():
         if path is not None:
             log.info("%s=%s is read, as %s says", key, path, file)
 

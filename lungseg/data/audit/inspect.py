@@ -9,11 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from tqdm import tqdm
 
 from lungseg.core.arrays import Gray, Mask
+from lungseg.core.config.data_config import DataConfig
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import UserError
 from lungseg.data.audit.plausibility import implausible, turned
@@ -113,7 +113,7 @@ def _coverage(masks: Mapping[str, Mask]) -> dict[str, float]:
 
 
 def together(
-    cases: Sequence[Case], findings: Sequence[Finding], data: DictConfig, regions: Sequence[str] | None
+    cases: Sequence[Case], findings: Sequence[Finding], data: DataConfig, regions: Sequence[str] | None
 ) -> list[Problem]:
     """Looks for what only all cases show: masks that some have and others lack, a split that cannot be made.
 
@@ -131,7 +131,7 @@ def together(
         said = "is a volume among single images, and volumes are not trained on; save its planes one by one"
         problems += [Problem("volume", Path(place(case)), said) for case in volumes]
     try:
-        build_splits(list(cases), OmegaConf.create({**data, "drop_leaks": False}))  # which would read every image
+        build_splits(list(cases), data.without_leak_search())
     except UserError as error:
         problems.append(Problem("split", Path(place(cases[0])).parent, str(error)))
     return problems

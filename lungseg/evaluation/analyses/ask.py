@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from lungseg.core.atomic_io import write_json
-from lungseg.core.config.compose import changed, suggestion
+from lungseg.core.config.compose import suggestion
+from lungseg.core.config.evaluate_config import EvaluateConfig
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import UserError
 from lungseg.core.file_hashes import require_as_written
 from lungseg.core.locks import locked
@@ -31,7 +32,8 @@ from lungseg.evaluation.analyses.tta import flips
 from lungseg.evaluation.analyses.uncertainty import uncertainty
 from lungseg.evaluation.score_cases import Judgement
 from lungseg.inference.load_run import rebuild
-from lungseg.inference.predictor import Ensemble, Predictor, predictor_of
+from lungseg.inference.predictor import Ensemble, predictor_of
+from lungseg.inference.whole_image import Predictor
 from lungseg.tasks.regions import Regions, regions_of
 
 log = logging.getLogger("lungseg")
@@ -48,30 +50,29 @@ class Asked:
     gate: Predictor | None
 
 
-def prepare(given: DictConfig, cfg: DictConfig, cases: Sequence[Case]) -> Asked:
+def prepare(options: EvaluateConfig, cfg: TrainConfig, cases: Sequence[Case]) -> Asked:
     """Whatever cannot be answered is said now."""
-    path, regions = given.get("gate"), regions_of(cfg.task)
-    names = chosen(given.get("ask"), regions, cases, bool(path))
+    path, regions = options.gate, regions_of(cfg.task.options)
+    names = chosen(options.ask, regions, cases, bool(path))
     if path and "gate" not in names:
         why = "add ask=gate" if regions.lesions else "this run predicts no infection: leave it out"
         raise UserError(f"gate={path}: is for the question whether gating infection helps; {why}")
     return Asked(names, regions, _lungs(path, cfg, cases) if path else None)
 
 
-def _lungs(path: str, cfg: DictConfig, cases: Sequence[Case]) -> Predictor:
+def _lungs(path: str, cfg: TrainConfig, cases: Sequence[Case]) -> Predictor:
     """Finds lungs, the first region, in cases that need no lung masks."""
     run = open_run(path, "gate")
     own = run.config()
     require_as_written(run.path)
-    hosts = regions_of(cfg.task).hosts
-    if regions_of(own.task).names[:1] != tuple(hosts[:1]):
+    hosts = regions_of(cfg.task.options).hosts
+    if regions_of(own.task.options).names[:1] != tuple(hosts[:1]):
         raise UserError(f"gate={path}: a run of task={own.task.name}; expected one of task={hosts[0]}")
     if run.splits_file.is_file() and (number := len(seen_images(run.splits_file).among(cases))):
         log.info("gate: its net was trained on %d of the %s; its lungs flatter there", number,
                  plural(len(cases), "case"))  # fmt: skip
-    module, _ = rebuild(run, own)
-    own = changed(own, {"trainer": cfg.trainer, "data.batch_size": cfg.data.batch_size})
-    return replace(predictor_of(run, own, module, cases), regions=[])
+    trained = rebuild(run, own.running_on(cfg.trainer, cfg.data.loader.batch_size))
+    return replace(predictor_of(trained, cases), regions=[])
 
 
 def ask(asked: Asked, predict: Predictor | Ensemble, cases: Sequence[Case], found: Judgement) -> Path | None:
@@ -111,11 +112,11 @@ def _earlier(path: Path) -> dict[str, Any]:
         return {}
 
 
-def chosen(asked: Any, regions: Regions, cases: Sequence[Case], gate: bool) -> list[str]:
+def chosen(asked: Sequence[str] | None, regions: Regions, cases: Sequence[Case], gate: bool) -> list[str]:
     """The questions of ``ask=``; one that cannot be answered here is refused where it was named, else left out."""
     if asked is None:
         return []
-    names = list(dict.fromkeys([asked] if isinstance(asked, str) or not isinstance(asked, Sequence) else asked))
+    names = list(asked)
     unknown = [str(name) for name in names if name not in ("all", *QUESTIONS)]
     if unknown or not names:
         which, known = unknown[0] if unknown else "[]", ["all", *QUESTIONS]

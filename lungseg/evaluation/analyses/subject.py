@@ -13,7 +13,8 @@ from lungseg.evaluation.analyses.paired_change import (
     gains,
     outcome,
 )
-from lungseg.inference.predictor import Ensemble, Predictor
+from lungseg.inference.predictor import Ensemble
+from lungseg.inference.whole_image import Predictor
 from lungseg.metrics.stats.patient_weights import Weight
 from lungseg.tasks.regions import Regions
 

@@ -16,30 +16,28 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from lungseg.core import log_output
 from lungseg.core.arrays import Gray, Mask
+from lungseg.core.config.trainer_config import LoggerConfig
 from lungseg.core.errors import UserError
 from lungseg.data.visualize.overlay import Overlay, draw_case
 
 if TYPE_CHECKING:
     import wandb
 
-Options = Mapping[str, Mapping[str, Any] | None]
 
-
-def build(options: Options, run_dir: Path, *, name: str, config: dict[str, Any]) -> list[Logger]:
-    """The dashboards that ``logger=`` names, on rank zero; ``options`` maps each to its keys in conf/logger."""
+def build(options: LoggerConfig, run_dir: Path, *, name: str, config: dict[str, Any]) -> list[Logger]:
+    """The dashboards that ``logger=`` names, on rank zero."""
     if log_output.rank() != 0:
         return []
     loggers: list[Logger] = []
-    if "wandb" in options:
+    if options.wandb is not None:
         from lungseg.evaluation.loggers import wandb_run
 
-        keys = options["wandb"] or {}
         run = wandb_run.start(
-            run_dir, name=name, project=keys.get("project", "lungseg"), group=keys.get("group"), config=config
+            run_dir, name=name, project=options.wandb.project, group=options.wandb.group, config=config
         )
         if run is not None:
             loggers.append(WandbLogger(experiment=run))
-    if "tensorboard" in options:
+    if options.tensorboard:
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError("logger=tensorboard: the package is missing; install it by: uv sync --extra tensorboard")
         loggers.append(TensorBoardLogger(run_dir, name="tensorboard", version=""))

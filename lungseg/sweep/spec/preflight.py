@@ -4,21 +4,22 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lungseg.core.config.compose import compose, plain, suggestion
+from lungseg.core.config.command_line import train_config
+from lungseg.core.config.compose import compose, suggestion
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.config.usage_errors import explain
-from lungseg.core.config.validation import require_values
-from lungseg.core.errors import UnknownKeyError, UsageError, UserError
+from lungseg.core.errors import MissingValueError, UnknownKeyError, UsageError, UserError
 from lungseg.core.run_directory import open_run
 from lungseg.core.shell_commands import shell_command
-from lungseg.data.build import LOADING, PREPROCESSING, build_cases, build_splits
+from lungseg.data.build import build_cases, build_splits
 from lungseg.models.hub import locate
 from lungseg.sweep.spec.settings import SMALLER, Objective
 from lungseg.sweep.spec.trial import Trial
@@ -53,53 +54,44 @@ class Checker:
         GlobalHydra.instance().clear()
         words = trial.parts[0].words
         try:
-            config = compose(words)
-            missing = sorted(OmegaConf.missing_keys(config))
+            config = train_config(words)
+            for one in objectives:
+                _require_measured(one.name, config)
+            self._require_trainable(config)
+            weights, crop = config.model.weights, config.data.preprocessing.crop
+            if weights is not None and not _is_of_a_step(weights, trial):
+                locate(weights)
+            if crop is not None and not _is_of_a_step(crop, trial):
+                self._require_run("data.crop", crop)
+        except MissingValueError as error:
+            raise UsageError(_needed(error, words, self.file, self.size)) from None
         except (HydraException, OmegaConfBaseException) as error:
             told = explain(error, "train", words, several="make them an axis of grid")
             said = f"{self.file}: trial {trial.name}: {told}"
             raise (UnknownKeyError(said, told.key) if isinstance(told, UnknownKeyError) else UsageError(said)) from None
         except UsageError as error:
             raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
-        for key in missing:
-            raise UsageError(_needed(key, config, self.file, self.size))
-        for one in objectives:
-            _require_measured(one.name, config)
-        try:
-            self._require_trainable(config)
-            weights = config.model.get("weights")
-            if weights is not None and not _is_of_a_step(weights, trial):
-                locate(weights)
-            if config.data.get("crop") is not None and not _is_of_a_step(config.data.crop, trial):
-                self._require_run("data.crop", config.data.crop)
-        except UsageError as error:
-            raise UsageError(f"{self.file}: trial {trial.name}: {error}") from None
         except UserError as error:
             raise UserError(f"{self.file}: trial {trial.name}: {error}") from None
-        return config.model.get("encoder") if config.pretrained and weights is None else None
+        return config.model.encoder if config.pretrained and weights is None else None
 
     def _require_run(self, key: str, path: str) -> None:
         """Looks for a run directory here; where trials run on other machines those alone may see it."""
         if self.executor == "local" or Path(path).exists():
             open_run(path, key)
 
-    def _require_trainable(self, config: DictConfig) -> None:
+    def _require_trainable(self, config: TrainConfig) -> None:
         """As far as that is known without a net and without reading an image."""
-        content = require_values(plain(config))
-        config = OmegaConf.create(content)
-        data = {key: value for key, value in content["data"].items() if key not in (*PREPROCESSING, *LOADING)}
-        name = json.dumps(data, sort_keys=True, default=str)
+        source = config.data.source
+        name = json.dumps([asdict(source), asdict(config.data.split)], sort_keys=True, default=str)
         if name in self._seen:
             return
         self._seen.add(name)
-        root = data.get("root")
-        if self.executor != "local" and root is not None and not Path(str(root)).exists():
-            log.info("data.root=%s: there is no such folder here; all is well if the machines of %s see it", root,
-                     self.executor)  # fmt: skip
+        if self.executor != "local" and source.root is not None and not Path(source.root).exists():
+            log.info("data.root=%s: there is no such folder here; all is well if the machines of %s see it",
+                     source.root, self.executor)  # fmt: skip
         else:
-            splitting = OmegaConf.merge(config.data, {"drop_leaks": False})  # which reads every image
-            assert isinstance(splitting, DictConfig)
-            build_splits(build_cases(config.data), splitting)
+            build_splits(build_cases(source), config.data.without_leak_search())
 
 
 def _is_of_a_step(path: str, trial: Trial) -> bool:
@@ -107,12 +99,12 @@ def _is_of_a_step(path: str, trial: Trial) -> bool:
     return any(Path(path) == part.run_dir.parent / need for part in trial.parts for need in trial.needs)
 
 
-def _require_measured(name: str, config: DictConfig) -> None:
+def _require_measured(name: str, config: TrainConfig) -> None:
     if name in SMALLER or name == config.monitor:
         return
     from lungseg.tasks.build import build_task
 
-    known = [f"val/{one}" for one in build_task(config).measured()]
+    known = [f"val/{one}" for one in build_task(config.task).measured()]
     if name not in known:
         listed = ", ".join([*known, *SMALLER[:2]])
         raise UserError(
@@ -120,11 +112,11 @@ def _require_measured(name: str, config: DictConfig) -> None:
         )
 
 
-def _needed(key: str, config: DictConfig, file: Path, size: str) -> str:
+def _needed(missing: MissingValueError, words: Sequence[str], file: Path, size: str) -> str:
     """What to say of a key that has no value; of the data's place, how to come by the data or do without."""
-    if key != "data.root":
-        return f"{key}: a value is needed; add {key}=..."
-    name = config.data.name
+    if missing.key != "data.root":
+        return str(missing)
+    name = compose(list(words)).data.name
     command = shell_command("lungseg", "sweep", file, plain={"size": "small"})
     small = "" if size == "small" else f"; or try the study on built-in data: {command}"
     return (

@@ -7,21 +7,20 @@ from dataclasses import astuple
 from functools import partial
 
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
-from omegaconf import DictConfig
 
 from lungseg.core import rank_environment
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import UserError
 from lungseg.core.failure_file import write_failure
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Interrupted
 from lungseg.data.preprocessing import Box
-from lungseg.tasks.build import plain
 from lungseg.training import trainer
 from lungseg.training.distributed.connection import RankLost
 from lungseg.training.distributed.coordinator import Coordinator
 from lungseg.training.distributed.local_ranks import LocalRanks
-from lungseg.training.fit import Ranks
+from lungseg.training.trainer import Ranks
 
 log = logging.getLogger("lungseg")
 
@@ -36,7 +35,7 @@ class RankGroup:
         self.ranks = Ranks(place, self.leader, find_free_network_port() if self.leader else 0)
 
     def begin(
-        self, cfg: DictConfig, run: Run, going_on: bool, *, fingerprint: str, boxes: Mapping[str, Box] | None
+        self, cfg: TrainConfig, run: Run, going_on: bool, *, fingerprint: str, boxes: Mapping[str, Box] | None
     ) -> None:
         """The others do what ``cfg`` says from here on; those of one machine are started first."""
         if self.leader is None:
@@ -45,8 +44,8 @@ class RankGroup:
         if not self.place.by:
             self.processes = LocalRanks(self.leader)
         self.leader.begin(
-            cfg.trainer.get("rank_timeout_minutes", trainer.MINUTES),
-            config=plain(cfg),
+            cfg.trainer.rank_timeout_minutes,
+            config=cfg.to_dict(),
             run=str(run.path),
             fingerprint=fingerprint,
             boxes={id: astuple(box) for id, box in boxes.items()} if boxes else None,
@@ -69,7 +68,7 @@ def _keep_loss(run: Run, lost: RankLost) -> None:
 
 
 @contextlib.contextmanager
-def team_of(cfg: DictConfig) -> Iterator[RankGroup]:
+def team_of(cfg: TrainConfig) -> Iterator[RankGroup]:
     """However the block ends, no other rank stays behind."""
     found = RankGroup(trainer.place_of(cfg.trainer, rank_environment.place()))
     code = 1

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from omegaconf import DictConfig
-
 from lungseg.core import rank_environment, slurm
 from lungseg.core.errors import Stopped, UserError
 from lungseg.core.programs import command_line
@@ -54,7 +52,7 @@ def identity() -> dict[str, Any]:
     return {"slurm": {"job": slurm.job(), "cluster": os.environ.get("SLURM_CLUSTER_NAME")}}
 
 
-def begun_before(cfg: DictConfig) -> Run | None:
+def begun_before(run_dir: str | None) -> Run | None:
     """The run of this very job, where SLURM runs it again and there is a checkpoint, or it is finished.
 
     What was begun but never saved is removed. A directory that another job made, or a person, is no one's to go on
@@ -62,10 +60,10 @@ def begun_before(cfg: DictConfig) -> Run | None:
     """
     if not slurm.restarted():
         return None
-    places = [Path(cfg.run_dir)] if cfg.run_dir else sorted(Path("runs").glob("*/manifest.json"), reverse=True)
+    places = [Path(run_dir)] if run_dir else sorted(Path("runs").glob("*/manifest.json"), reverse=True)
     for path in places:
-        run = Run(path if cfg.run_dir else path.parent)
-        if not _is_of_this_job(run, any_command=bool(cfg.run_dir)):
+        run = Run(path if run_dir else path.parent)
+        if not _is_of_this_job(run, any_command=bool(run_dir)):
             continue
         if run.last.exists():
             return run

@@ -3,9 +3,8 @@
 import traceback
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from lungseg.core import log_output, rank_environment
+from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.errors import Pruned, Stopped, UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.security.printable_text import print_error
@@ -17,7 +16,8 @@ from lungseg.data.preprocessing import Box
 from lungseg.data.saved_splits import load_splits
 from lungseg.tasks.build import build_data, build_module
 from lungseg.training.distributed.connection import FollowerRank, RankLost
-from lungseg.training.fit import Ranks, build_trainer, fit
+from lungseg.training.fit import build_trainer, fit
+from lungseg.training.trainer import Ranks
 
 
 def follow() -> int:
@@ -63,8 +63,8 @@ def _follow(line: FollowerRank, signals: Signals) -> int:
 
 def _train(line: FollowerRank, signals: Signals) -> None:
     told = line.begin()
-    cfg, run = OmegaConf.create(told["config"]), Run(Path(told["run"]))
-    cases = build_cases(cfg.data)
+    cfg, run = TrainConfig.of(told["config"]), Run(Path(told["run"]))
+    cases = build_cases(cfg.data.source)
     if fingerprint(cases) != told["fingerprint"]:
         raise UserError("data.root: the data of this node is not rank zero's; give all nodes the same files")
     splits = load_splits(cases, run.splits_file)
@@ -72,5 +72,5 @@ def _train(line: FollowerRank, signals: Signals) -> None:
     data = build_data(cfg, splits, boxes, show=False)
     module = build_module(cfg)
     ranks = Ranks(line.place, line, told["port"])
-    fitter = build_trainer(cfg, run, module, signals, ranks, [])
+    fitter = build_trainer(cfg, run, module.task, signals, ranks, [])
     fit(fitter, module, data, ranks, run.last if told["going_on"] else None)

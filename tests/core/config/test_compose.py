@@ -2,9 +2,8 @@ import itertools
 import time
 
 import pytest
-from omegaconf.errors import ReadonlyConfigError
 
-from lungseg.core.config.compose import changed, compose, options
+from lungseg.core.config.compose import compose, options
 from tests.helpers import GROUPS, run_program
 
 
@@ -155,12 +154,3 @@ def test_a_grid_of_one_directory_is_refused_wherever_m_stands(tmp_path, key):
         result.stderr.strip()
         == f"error: {key}= with -m: the runs of a grid each make a directory of their own; leave it out"
     )
-
-
-def test_a_config_is_changed_by_a_copy_and_refuses_to_be_written_to():
-    cfg = changed(compose(["task=lung"]), {"data.batch_size": 3, "data.root": "elsewhere", "trainer": {"devices": 1}})
-    assert (cfg.data.batch_size, cfg.data.root, cfg.trainer) == (3, "elsewhere", {"devices": 1})
-    with pytest.raises(ReadonlyConfigError):
-        cfg.data.batch_size = 5
-    again = changed(cfg, {"data.batch_size": 5})
-    assert (cfg.data.batch_size, again.data.batch_size) == (3, 5)

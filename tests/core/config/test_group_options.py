@@ -3,6 +3,7 @@
 import pytest
 
 from lungseg.cli import main
+from lungseg.core.config.command_line import train_config
 from lungseg.core.config.compose import compose, options
 from lungseg.core.errors import UsageError
 from lungseg.tasks.build import build_module, resolved
@@ -97,6 +98,6 @@ def test_a_run_that_a_study_names_is_looked_for_before_it_begins(tmp_path, monke
 
 @pytest.mark.parametrize("model", ["unet", "unet_classic"])
 def test_a_key_that_a_net_does_not_know_is_usage(model):
-    config = resolved(compose([f"model={model}", "+model.foo=1"]))
+    config = resolved(train_config([f"model={model}", "+model.foo=1"]))
     with pytest.raises(UsageError, match=r"^model\.foo: .* has no such option"):
         build_module(config)

@@ -7,8 +7,10 @@ from omegaconf import OmegaConf
 
 from lungseg.cli import main
 from lungseg.core.config import validation
-from lungseg.core.config.compose import compose, options, plain, plain_options
-from lungseg.core.config.validation import require_options, require_values
+from lungseg.core.config.command_line import evaluate_config, train_config
+from lungseg.core.config.compose import compose, options, plain, with_task
+from lungseg.core.config.train_config import TrainConfig
+from lungseg.core.config.validation import require_values
 from lungseg.core.errors import UsageError, UserError
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.tasks.build import build_module
@@ -165,9 +167,9 @@ def test_what_was_converted_is_what_the_run_is_trained_with(tmp_path, monkeypatc
     monkeypatch.setenv("RATE", "0.01")
     words = ["data.count=24", "data.pixels=32", "data.size=32", "data.batch_size=4", "data.workers=0", "logger=none"]
     words += ["model=unet_classic", "model.width=2", "model.depth=1", "trainer=cpu", "trainer.max_epochs=1"]
-    run = train(compose([*words, "optim.lr=${oc.env:RATE}", "+optim.fused=true", f"run_dir={tmp_path / 'run'}"]))
-    assert run.config().optim.lr == 0.01
-    assert run.config().optim.fused is True
+    run = train(train_config([*words, "optim.lr=${oc.env:RATE}", "+optim.fused=true", f"run_dir={tmp_path / 'run'}"]))
+    assert run.config().optim.options["lr"] == 0.01
+    assert run.config().optim.options["fused"] is True
 
 
 @pytest.mark.parametrize(
@@ -188,13 +190,14 @@ def test_what_was_converted_is_what_the_run_is_trained_with(tmp_path, monkeypatc
 )
 def test_evaluate_checks_its_values_too(words, message):
     with pytest.raises(UserError) as caught:
-        evaluate(compose(["run=nowhere", *words.split(" ")], "evaluate"))
+        evaluate(evaluate_config(["run=nowhere", *words.split(" ")]))
     assert str(caught.value).startswith(message)
 
 
 def test_data_that_ask_what_the_run_needs_are_not_refused():
-    config = compose(["run=x", "data=covid_qu_ex", "data.root=y"], "evaluate")
-    assert require_options(plain_options(config))["data"]["part"] == "auto"
+    given = evaluate_config(["run=x", "data=covid_qu_ex", "data.root=y"]).data
+    assert given["part"] == "auto"
+    assert with_task(given, {"name": "lung", "regions": ["lung"]})["regions"] == ["lung"]
 
 
 def test_a_wrong_value_is_told_before_torch_is_imported_and_nothing_is_made(tmp_path):
@@ -243,7 +246,7 @@ def test_two_words_for_the_folder_are_refused(tmp_path):
 def test_a_refusal_by_hydra_is_told_to_its_end():
     config = plain(compose(["loss=dice", "+loss.command=x", "loss._target_=os.system", "model=unet_classic"]))
     with pytest.raises(UserError, match=r"is blocklisted because it allows config data to control .*family") as caught:
-        build_module(OmegaConf.create(config))
+        build_module(TrainConfig.of(config))
     assert len(str(caught.value).splitlines()) == 1
 
 

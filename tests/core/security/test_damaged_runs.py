@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from lungseg.comparison.discover import Wanted, gather
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.core.security.checkpoint_content import _are_counts, require_checkpoint
@@ -65,13 +65,13 @@ def damaged(lung_runs, tmp_path_factory):
 
 
 def evaluated(run, lung_runs):
-    evaluate(compose([f"run={run}", f"out={run / 'out'}"], "evaluate"))
+    evaluate(evaluate_config([f"run={run}", f"out={run / 'out'}"]))
 
 
 def resumed(run, lung_runs):
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps(manifest | {"status": "stopped"}))
-    train(compose([f"resume={run}"]), [f"resume={run}"])
+    train(train_config([f"resume={run}"]), [f"resume={run}"])
 
 
 def compared(run, lung_runs):
@@ -300,11 +300,11 @@ def test_a_dashboards_id_that_is_none(damaged, lung_runs):
 def test_kept_lung_boxes_that_are_damaged_are_found_again(lung_runs, tmp_path, monkeypatch):
     monkeypatch.setenv("LUNGSEG_CACHE", str(tmp_path))
     cropper, cases = Run(lung_runs / "a"), phantom.cases(count=3, pixels=64)
-    boxes = lung_boxes(cropper, cases, cropper.config().trainer, show=False)
+    boxes = lung_boxes(cropper, cases, cropper.config().trainer.accelerator, show=False)
     (path,) = (tmp_path / "packs").glob("boxes-*.json")
     for content in ("{", "[]", "{}", path.read_text().replace("[", "[-1, "), path.read_text().replace("[", '["x", ')):
         path.write_text(content)
-        assert lung_boxes(cropper, cases, cropper.config().trainer, show=False) == boxes
+        assert lung_boxes(cropper, cases, cropper.config().trainer.accelerator, show=False) == boxes
         assert json.loads(path.read_text()) == {id: list(astuple(box)) for id, box in boxes.items()}
 
 

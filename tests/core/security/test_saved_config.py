@@ -10,6 +10,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.config.compose import CONF, compose
 from lungseg.core.errors import UsageError, UserError
 from lungseg.core.run_directory import Run, open_run
@@ -39,7 +40,7 @@ SLOTS = ["data", "model", "loss", "optim", "schedule", "trainer"]
 def trained(tmp_path_factory):
     """A finished run of both regions, so that every entrance takes it."""
     path = tmp_path_factory.mktemp("trained") / "run"
-    return train(compose([*SMALL, "task=lung_infection", f"run_dir={path}"]))
+    return train(train_config([*SMALL, "task=lung_infection", f"run_dir={path}"]))
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_other_classes_of_the_right_kind_are_taken(theirs):
     })  # fmt: skip
     module = build_module(Run(theirs).config())
     assert type(module.net.net).__name__ == "Linknet"
-    assert Run(theirs).config().optim._target_ == "torch.optim.RMSprop"
+    assert Run(theirs).config().optim.target == "torch.optim.RMSprop"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ def test_bytes_that_are_no_text_are_refused(theirs):
 
 def test_a_run_of_ones_own_comes_back_as_it_was(trained):
     saved = OmegaConf.load(trained.config_file)
-    assert {key: value for key, value in trained.config().items() if key not in ("trust",)} == dict(saved)
+    assert trained.config().to_dict() == OmegaConf.to_container(saved)
     assert "trust" not in saved
 
 
@@ -302,7 +303,7 @@ def test_every_entrance_refuses_it_before_anything_runs(theirs, trained, tmp_pat
     before = sorted(tmp_path.rglob("*"))
 
     def judged(*words):
-        return lambda: evaluate(compose([*words], "evaluate"), words)
+        return lambda: evaluate(evaluate_config([*words]), words)
 
     said = next(iter(payload))
     refused(judged("run=runs/theirs"), said)
@@ -310,9 +311,9 @@ def test_every_entrance_refuses_it_before_anything_runs(theirs, trained, tmp_pat
     refused(judged(f"run=[runs/theirs,{trained.path}]"), said)
     refused(judged(f"run={trained.path}", "ask=gate", "gate=runs/theirs"), said)
     refused(judged("run=runs/nested"), said)
-    refused(lambda: train(compose([*SMALL, "data.crop=runs/theirs", "run_dir=runs/new"])), said)
+    refused(lambda: train(train_config([*SMALL, "data.crop=runs/theirs", "run_dir=runs/new"])), said)
     (theirs / "manifest.json").write_text((theirs / "manifest.json").read_text().replace('"finished"', '"stopped"'))
-    refused(lambda: train(compose([*SMALL, "resume=runs/theirs"]), ["resume=runs/theirs"]), said)
+    refused(lambda: train(train_config([*SMALL, "resume=runs/theirs"]), ["resume=runs/theirs"]), said)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -345,21 +346,21 @@ def my_run(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_code.py").write_text(MINE)
     typed = ["data._target_=my_code.cases", "loss=bce", "loss._target_=my_code.Loss"]
-    yield train(compose([*SMALL, *typed, "run_dir=runs/mine"]))
+    yield train(train_config([*SMALL, *typed, "run_dir=runs/mine"]))
     sys.modules.pop("my_code", None)
 
 
 def test_code_of_ones_own_needs_trust_when_it_is_read_back(my_run, monkeypatch):
     assert "LUNGSEG_TRUST" not in os.environ
     refused(my_run.config, "data._target_ is my_code.cases", "add trust=my_code")
-    refused(lambda: evaluate(compose(["run=runs/mine"], "evaluate"), ["run=runs/mine"]), "add trust=my_code")
-    refused(lambda: evaluate(compose(["run=runs/mine", "trust=my_cod"], "evaluate")), "add trust=my_code")
+    refused(lambda: evaluate(evaluate_config(["run=runs/mine"]), ["run=runs/mine"]), "add trust=my_code")
+    refused(lambda: evaluate(evaluate_config(["run=runs/mine", "trust=my_cod"])), "add trust=my_code")
     for words in (["trust=my_code"], ["trust=[other,my_code]"]):
-        found = evaluate(compose(["run=runs/mine", *words], "evaluate"), ["run=runs/mine", *words])
+        found = evaluate(evaluate_config(["run=runs/mine", *words]), ["run=runs/mine", *words])
         assert found.rows
     assert "LUNGSEG_TRUST" not in os.environ
     monkeypatch.setenv("LUNGSEG_TRUST", "my_code")
-    assert my_run.config().loss["_target_"] == "my_code.Loss"
+    assert my_run.config().loss.target == "my_code.Loss"
     assert rebuild(my_run, my_run.config())
 
 
@@ -379,7 +380,7 @@ def test_what_a_trusted_module_only_imports_is_not_its_own(theirs, tmp_path, mon
 @pytest.mark.parametrize("name", ["subprocess", "os.path", "builtins"])
 def test_nobody_trusts_python_itself(my_run, name, monkeypatch):
     with pytest.raises(UsageError, match=f"trust={name}: is a part of Python"):
-        evaluate(compose(["run=runs/mine", f"trust={name}"], "evaluate"))
+        evaluate(evaluate_config(["run=runs/mine", f"trust={name}"]))
     monkeypatch.setenv("LUNGSEG_TRUST", name)
     with pytest.raises(UsageError, match=f"LUNGSEG_TRUST={name}: is a part of Python"):
         my_run.config()
@@ -403,21 +404,21 @@ def test_every_component_of_conf_is_accepted_when_read_back(trained, tmp_path):
             path = tmp_path / f"{group}-{option}"
             path.mkdir()
             (path / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
-            assert Run(path).config()[group] == OmegaConf.create(OmegaConf.to_container(config, resolve=True))[group]
+            assert Run(path).config().to_dict()[group] == OmegaConf.to_container(config, resolve=True)[group]
 
 
 def test_a_path_that_a_saved_config_names_is_said_before_it_is_read(folder_data, tmp_path, caplog, monkeypatch):
     words = [word for word in SMALL if not word.startswith(("data.count", "data.pixels"))]
     path = tmp_path / "run"
-    train(compose([*words, "data=folder", f"data.root={folder_data}", f"run_dir={path}"]))
+    train(train_config([*words, "data=folder", f"data.root={folder_data}", f"run_dir={path}"]))
     monkeypatch.setattr("lungseg.core.log_output.to_screen", lambda: None)
     with caplog.at_level("INFO", logger="lungseg"):
         caplog.handler.records.clear()
         __import__("logging").getLogger("lungseg").addHandler(caplog.handler)
-        evaluate(compose([f"run={path}"], "evaluate"), [f"run={path}"])
+        evaluate(evaluate_config([f"run={path}"]), [f"run={path}"])
         said = [record.getMessage() for record in caplog.records]
         caplog.handler.records.clear()
-        evaluate(compose([f"run={path}", f"++data.root={folder_data}"], "evaluate"), [f"run={path}"])
+        evaluate(evaluate_config([f"run={path}", f"++data.root={folder_data}"]), [f"run={path}"])
         typed = [record.getMessage() for record in caplog.records]
     expected = f"data.root={folder_data} is read, as {path / 'config.yaml'} says"
     assert expected in said
@@ -434,9 +435,9 @@ def test_no_library_is_proposed_to_be_trusted(theirs, target):
 
 def test_entity_and_server_of_a_dashboard_are_the_readers_own(theirs):
     edit(theirs, "logger", {"wandb": {"project": "p", "group": None, "entity": "them", "base_url": "http://theirs"}})
-    assert OmegaConf.to_container(Run(theirs).config().logger) == {"wandb": {"project": "p", "group": None}}
+    assert Run(theirs).config().logger.to_dict() == {"wandb": {"project": "p", "group": None}}
     edit(theirs, "logger", {"theirs": {"server": "http://theirs"}})
-    assert OmegaConf.to_container(Run(theirs).config().logger) == {}
+    assert Run(theirs).config().logger.to_dict() == {}
 
 
 def test_a_cropper_is_checked_as_well(theirs):

@@ -1,6 +1,5 @@
 """Checks that ``lungseg data check`` refuses what training refuses; what it cannot see for itself, it tells."""
 
-import copy
 import functools
 import logging
 import os
@@ -11,7 +10,8 @@ import pytest
 from PIL import Image
 
 from lungseg.cli.data_check import check
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
+from lungseg.core.config.data_config import DataConfig
 from lungseg.core.errors import UserError
 from lungseg.data.audit.inspect import inspect
 from lungseg.data.build import build_cases, build_splits
@@ -31,27 +31,26 @@ def said(caplog, monkeypatch):
     return caplog
 
 
-COMPOSED = functools.cache(compose)  # which takes longer than twelve small images
+PARSED = functools.cache(train_config)  # which takes longer than twelve small images
 
 
-def composed(root, **options):
-    config = copy.deepcopy(COMPOSED(("data=folder", "data.root=x", "task=lung")))
-    config.data.update({"root": str(root), **options})
-    return config
+def parsed(root, **options):
+    config = PARSED(("data=folder", "data.root=x", "task=lung"))
+    return DataConfig.of({**config.data.to_dict(), "root": str(root), **options})
 
 
 def checked(root, out, regions=None, **options):
-    return check(composed(root, **options).data, out, regions)
+    return check(parsed(root, **options), out, regions)
 
 
 def trains(root):
     """Tells whether training would come to its first step: cases, split, masks, every image."""
-    config = composed(root)
+    data = parsed(root)
     try:
-        splits = build_splits(build_cases(config.data), config.data)
-        require_regions(splits, config.task.regions)
+        splits = build_splits(build_cases(data.source), data)
+        require_regions(splits, ["lung"])
         for case in (case for side in splits.values() for case in side):
-            read_case(case, config.task.regions)
+            read_case(case, ["lung"])
     except UserError:
         return False
     return True

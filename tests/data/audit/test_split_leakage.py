@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.data.audit.split_leakage import across, find_pairs, without_leaks
 from lungseg.data.sources import folder, phantom
 from lungseg.data.splits import split_cases
@@ -77,11 +77,11 @@ def test_training_leaves_out_the_twins_of_later_sides(root):
 def test_a_run_with_drop_leaks_is_not_trained_on_them(root, tmp_path, capsys):
     words = ["data=folder", f"data.root={root}", "data.drop_leaks=true", "data.size=32", "model=unet_classic"]
     words += ["model.width=4", "model.depth=2", "data.workers=0", "trainer.max_epochs=1", "trainer=cpu", "logger=none"]
-    run = train(compose([*words, f"run_dir={tmp_path / 'run'}"]))
+    run = train(train_config([*words, f"run_dir={tmp_path / 'run'}"]))
     assert "2 of 26 train images have a twin on a later side and are left out" in capsys.readouterr().out
     assert not {"brighter", "smaller"} & set(json.loads(run.splits_file.read_text())["train"])
     table = (run.path / "evaluation" / "folder-test" / "cases.csv").read_text()
-    found = evaluate(compose([f"run={run.path}"], "evaluate"))
+    found = evaluate(evaluate_config([f"run={run.path}"]))
     assert found.directory.name == "folder-test"
     assert (found.directory / "cases.csv").read_text() == table
 

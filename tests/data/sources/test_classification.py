@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.data.sources import classification
 from lungseg.training.train import train
@@ -28,7 +28,7 @@ def test_splits_and_classes_are_the_folders(root):
 
 def test_a_segmentation_task_says_what_is_missing(root):
     with pytest.raises(UserError, match=r"00\.png\) has no lung mask, which .* needs; 14 of 14 cases"):
-        train(compose(["data=covid19_image_classification", f"data.root={root}", "logger=none"]))
+        train(train_config(["data=covid19_image_classification", f"data.root={root}", "logger=none"]))
     with pytest.raises(UserError, match="holds none of train/, val/, test/"):
         classification.cases(root=str(root / "set" / "train"))
 

@@ -2,7 +2,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.data.io.image import read_mask
 from lungseg.data.sources import covid19_ct
@@ -59,7 +59,7 @@ def test_a_scan_or_mask_alone_is_told(root):
 
 def test_training_on_volumes_is_refused_in_one_line(root, tmp_path):
     with pytest.raises(UserError, match="a volume of 16x12x5 voxels where one image was expected") as caught:
-        train(compose(["data=covid19_ct", f"data.root={root}", f"run_dir={tmp_path / 'run'}", "logger=none"]))
+        train(train_config(["data=covid19_ct", f"data.root={root}", f"run_dir={tmp_path / 'run'}", "logger=none"]))
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "run").exists()
 

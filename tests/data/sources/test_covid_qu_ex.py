@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UserError
 from lungseg.data.io.image import read_case
 from lungseg.data.sources import covid_qu_ex
@@ -97,10 +97,10 @@ def test_both_tasks_train_and_a_run_is_judged_on_another_root(root, tmp_path):
     words = ["data=covid_qu_ex", f"data.root={root}", "data.size=32", "model=unet_classic", "model.width=4"]
     words += ["model.depth=2", "data.workers=0", "trainer.max_epochs=1", "trainer=cpu", "logger=none"]
     for task in ("lung", "infection"):
-        run = train(compose([*words, f"task={task}", f"run_dir={tmp_path / 'runs' / task}"]))
+        run = train(train_config([*words, f"task={task}", f"run_dir={tmp_path / 'runs' / task}"]))
         assert run.manifest()["cases"] == {"train": 36, "val": 18, "test": 18}
     options = [f"run={run.path}", "data=covid_qu_ex", f"data.root={root}", "data.subset=20"]
-    assert evaluate(compose(options, "evaluate")).summary["cases"] == 18  # of the pool none was not trained on
+    assert evaluate(evaluate_config(options)).summary["cases"] == 18  # of the pool none was not trained on
 
 
 @pytest.mark.parametrize("regions", [["lung"], ["infection"]])

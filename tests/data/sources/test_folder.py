@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UserError
 from lungseg.data.io.image import read_case
 from lungseg.data.sources import folder
@@ -177,8 +177,8 @@ def test_real_x_rays_are_read_and_trained_on(realdata, tmp_path):
     assert np.mean(np.array(sizes) > 0) > 0.5
     words = [f"data.root={root}", "data.size=64", "model=unet_classic", "model.width=4", "model.depth=3"]
     words += ["data.workers=0", "trainer.max_epochs=10", "trainer=cpu", "logger=none", "optim.lr=0.01"]
-    run = train(compose(["data=folder", "task=lung", *words, f"run_dir={tmp_path / 'run'}"]))
-    assert evaluate(compose([f"run={run.path}"], "evaluate")).summary["results"]["model"]["lung"]["dice"] > 0.6
+    run = train(train_config(["data=folder", "task=lung", *words, f"run_dir={tmp_path / 'run'}"]))
+    assert evaluate(evaluate_config([f"run={run.path}"])).summary["results"]["model"]["lung"]["dice"] > 0.6
 
 
 def test_a_picture_of_a_kind_that_is_not_read_is_named(folder_data, caplog):

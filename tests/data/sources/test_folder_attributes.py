@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.data.build import build_cases
 from lungseg.data.sources import folder
@@ -110,7 +110,9 @@ def test_without_patients_only_what_is_known_to_be_of_no_person_is_taken(folder_
 def test_a_column_is_named_an_attribute_by_the_user(folder_data):
     write(folder_data, Geschlecht=["w", "m"] * 6)
     (case, *_) = build_cases(
-        compose(["data=folder", f"data.root={folder_data}", "data.columns={attribute_sex: geschlecht}"]).data
+        train_config(
+            ["data=folder", f"data.root={folder_data}", "data.columns={attribute_sex: geschlecht}"]
+        ).data.source
     )
     assert dict(case.attributes) == {"sex": "w"}
     with pytest.raises(UserError, match=r"attribute_sex=sexe: no such column; there are Geschlecht"):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lungseg.cli.main import main
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.security.printable_text import is_printable
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.evaluation.read_case_table import read_cases
@@ -47,8 +47,8 @@ def test_commands_on_data_print_no_control_character(hostile, tmp_path, capsys, 
 
 
 def test_training_and_its_test_print_none_either(hostile, tmp_path, capsys):
-    run = train(compose(["data=folder", f"data.root={hostile}", f"run_dir={tmp_path / 'run'}", *SMALL]))
-    evaluate(compose([f"run={run.path}"], "evaluate"))
+    run = train(train_config(["data=folder", f"data.root={hostile}", f"run_dir={tmp_path / 'run'}", *SMALL]))
+    evaluate(evaluate_config([f"run={run.path}"]))
     said = capsys.readouterr().out + (run.path / "train.log").read_text()
     assert "test of folder" in said
     assert all(is_printable(line) for line in said.split("\n"))

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UserError
 from lungseg.data.io.image import read_case
 from lungseg.data.sources import shenzhen_montgomery
@@ -70,10 +70,10 @@ def test_left_and_right_lungs_of_the_original_are_merged(root, tmp_path_factory)
 def test_train_on_one_hospital_and_judge_on_the_other(root, tmp_path):
     words = ["data=shenzhen_montgomery", f"data.root={root}", "data.size=32", "model=unet_classic", "model.width=4"]
     words += ["model.depth=2", "data.workers=0", "trainer.max_epochs=1", "trainer=cpu", "logger=none"]
-    run = train(compose([*words, "data.domains=[shenzhen]", f"run_dir={tmp_path / 'run'}"]))
+    run = train(train_config([*words, "data.domains=[shenzhen]", f"run_dir={tmp_path / 'run'}"]))
     assert sum(run.manifest()["cases"].values()) == 9
     other = ["data=shenzhen_montgomery", f"data.root={root}", "data.domains=[montgomery]"]
-    found = evaluate(compose([f"run={run.path}", *other], "evaluate"))
+    found = evaluate(evaluate_config([f"run={run.path}", *other]))
     assert len(found.rows) == 10
     assert all(row["id"].startswith("MCUCXR") for row in found.rows)
 

@@ -7,6 +7,7 @@ import openpyxl
 import pytest
 
 from lungseg.cli.data_check import check
+from lungseg.core.config.command_line import train_config
 from lungseg.core.config.compose import compose
 from lungseg.core.errors import UserError
 from lungseg.data.sources import classification, covid19_radiography, covid_qu_ex, folder
@@ -83,10 +84,10 @@ def test_data_check_names_every_image_without_a_patient(folder_data, tmp_path, c
     caplog.set_level("INFO", "lungseg")
     write_patients(folder_data, ["", "nan", *range(10)])
     words = ["data=folder", f"data.root={folder_data}"]
-    assert check(compose(words).data, tmp_path / "out") == 1
+    assert check(train_config(words).data, tmp_path / "out") == 1
     assert "unknown patient: 2" in caplog.text
     caplog.clear()
-    assert check(compose([*words, "data.unknown_patients=image"]).data, tmp_path / "out") == 0
+    assert check(train_config([*words, "data.unknown_patients=image"]).data, tmp_path / "out") == 0
     assert "patients not known (does no harm): 1" in caplog.text
     assert "names no patient of 2 images" in caplog.text
 
@@ -159,5 +160,5 @@ def test_of_two_columns_of_patients_the_user_says_which(folder_data, header):
 def test_patients_that_differ_in_capitals_alone_are_told(folder_data, tmp_path, caplog):
     write_patients(folder_data, ["P0", "p0", *range(10)])
     caplog.set_level(logging.INFO, "lungseg")
-    assert check(compose(["data=folder", f"data.root={folder_data}"]).data, tmp_path / "out") == 0
+    assert check(train_config(["data=folder", f"data.root={folder_data}"]).data, tmp_path / "out") == 0
     assert "names the patients P0 and p0, which count as different; if they are one, write one" in caplog.text

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lungseg.core.config.command_line import evaluate_config
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.evaluation.analyses import ask
@@ -212,13 +213,11 @@ def test_uncertainty_comes_with_a_picture_of_the_least_sure_cases(cases, tmp_pat
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("colour", "ask=colour: no such question; there are all, tta, frame, gate, uncertainty"),
-        ("fame", "ask=fame: no such question; .*; did you mean frame"),
+        (["colour"], "ask=colour: no such question; there are all, tta, frame, gate, uncertainty"),
+        (["fame"], "ask=fame: no such question; .*; did you mean frame"),
         (["tta", "x"], "ask=x: no such question"),
         ([], r"ask=\[\]: no such question"),
-        (True, "ask=True: no such question"),
-        (3, "ask=3: no such question"),
-        ("gate", r"ask=gate: needs to know the lungs; add gate=<a run of task=lung>"),
+        (["gate"], r"ask=gate: needs to know the lungs; add gate=<a run of task=lung>"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_by_name(cases, given, message):
@@ -236,13 +235,16 @@ def test_frame_needs_lung_masks_and_says_where_they_lack(cases):
 def test_all_leaves_out_what_cannot_be_answered_and_says_so(cases, monkeypatch):
     told = []
     monkeypatch.setattr(ask.log, "info", lambda text, *words: told.append(text % words))
-    assert chosen("all", regions("infection"), cases, gate=True) == ["tta", "frame", "gate", "uncertainty"]
+    assert chosen(["all"], regions("infection"), cases, gate=True) == ["tta", "frame", "gate", "uncertainty"]
     assert told == []
     assert chosen(["all"], regions("lung"), cases, gate=False) == ["tta", "frame", "uncertainty"]
     assert told == ["ask=all leaves out gate: is about infection, which this run does not predict"]
 
 
 def test_a_question_is_answered_once_in_the_order_asked(cases):
-    assert chosen(["uncertainty", "tta", "uncertainty"], regions("lung"), cases, gate=False) == ["uncertainty", "tta"]
-    assert chosen("tta", regions("lung"), cases, gate=False) == ["tta"]
+    def asked(typed):
+        return chosen(evaluate_config(["run=x", f"ask={typed}"]).ask, regions("lung"), cases, gate=False)
+
+    assert asked("[uncertainty,tta,uncertainty]") == ["uncertainty", "tta"]
+    assert asked("tta") == ["tta"]
     assert chosen(None, regions("lung"), cases, gate=False) == []

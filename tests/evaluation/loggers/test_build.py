@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import evaluate_config, train_config
+from lungseg.core.config.trainer_config import LoggerConfig, WandbConfig
 from lungseg.core.errors import UserError
 from lungseg.data.visualize.overlay import Overlay
 from lungseg.evaluation.evaluate import evaluate
@@ -53,8 +54,8 @@ def offline_run(tmp_path_factory):
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
         patch.delenv(name, raising=False)
     patch.setenv("HOME", str(run_dir.parent))
-    train(compose([*SMALL, "trainer=cpu", "task=lung_infection", f"run_dir={run_dir}"]))
-    evaluate(compose([f"run={run_dir}", "split=val"], "evaluate"))
+    train(train_config([*SMALL, "trainer=cpu", "task=lung_infection", f"run_dir={run_dir}"]))
+    evaluate(evaluate_config([f"run={run_dir}", "split=val"]))
     patch.undo()
     return run_dir
 
@@ -81,7 +82,7 @@ def test_an_offline_run_holds_config_metrics_by_epoch_pictures_and_the_table_of_
 
 def test_masks_can_be_switched_and_have_names(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    made = build.build({"wandb": {"project": "p"}}, tmp_path, name="n", config={})
+    made = build.build(LoggerConfig(WandbConfig("p")), tmp_path, name="n", config={})
     build.log_overlays(made, "val/overlays", [overlay()], 3, 1)
     build.finish(made)
     text = inspect(next((tmp_path / "wandb").glob("offline-run-*")))
@@ -109,7 +110,7 @@ def _to_screen_and_build(path):
 
     log_output.to_screen()
     path.mkdir(exist_ok=True)
-    return build.build({"wandb": None}, path, name="n", config={"a": 1})
+    return build.build(LoggerConfig(WandbConfig()), path, name="n", config={"a": 1})
 
 
 class _Broken(BaseHTTPRequestHandler):
@@ -157,7 +158,7 @@ def test_a_server_that_cannot_be_reached_costs_seconds_and_no_run(tmp_path, serv
 
 def test_the_environment_can_switch_it_off(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert build.build({"wandb": None}, tmp_path, name="n", config={}) == []
+    assert build.build(LoggerConfig(WandbConfig()), tmp_path, name="n", config={}) == []
     assert not (tmp_path / "wandb").exists()
 
 
@@ -195,7 +196,7 @@ def test_a_key_is_found_where_wandb_keeps_it(tmp_path, monkeypatch):
 def test_tensorboard_has_scalars_and_pictures(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    train(compose([*SMALL, "trainer=cpu", "logger=tensorboard", f"run_dir={tmp_path / 'run'}"]))
+    train(train_config([*SMALL, "trainer=cpu", "logger=tensorboard", f"run_dir={tmp_path / 'run'}"]))
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     assert len(events.Scalars("val/lung/dice")) == 2
     assert "phantom-test/lung/dice" in events.Tags()["scalars"]
@@ -205,7 +206,7 @@ def test_tensorboard_has_scalars_and_pictures(tmp_path):
 def test_a_missing_package_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="uv sync --extra tensorboard"):
-        build.build({"tensorboard": {}}, tmp_path, name="n", config={})
+        build.build(LoggerConfig(tensorboard=True), tmp_path, name="n", config={})
 
 
 def test_metrics_csv_takes_new_columns_and_drops_what_a_resumed_run_measures_again(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lungseg.core import rank_environment
-from lungseg.core.config.compose import compose
+from lungseg.core.config.command_line import train_config
 from lungseg.core.errors import UserError
 from lungseg.core.run_directory import Run
 from lungseg.inference.checkpoint_reader import load_checkpoint
@@ -27,7 +27,7 @@ TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", *S
 
 
 def fit(path, words):
-    return train(compose([*words, f"run_dir={path}"]))
+    return train(train_config([*words, f"run_dir={path}"]))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_run_goes_on_to_the_same_b
     ]
     run = Run(tmp_path / "cut")
     assert run.manifest()["status"] == "failed"
-    train(compose([f"resume={run.path}"]))
+    train(train_config([f"resume={run.path}"]))
     assert equal(run, whole)
 
 

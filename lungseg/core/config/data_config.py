@@ -1,0 +1,105 @@
+"""Types what a config says of the data: their source, what the net sees of them, their split, how they are loaded."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from lungseg.core.config.component import Component
+
+ORDER = (  # of the keys that all data sets share, as in conf/train.yaml
+    *("size", "batch_size", "workers", "val", "test", "split_seed", "folds", "fold", "splits", "train_domains"),
+    *("drop_leaks", "limit", "clahe", "aspect", "normalise", "crop", "pack", "overfit"),
+)
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    """Says what a net sees of an image."""
+
+    size: int
+    clahe: bool
+    aspect: str
+    normalise: str | tuple[float, float]  # how, or the mean and deviation themselves
+    crop: str | None  # a run of task=lung
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Says which cases are trained on."""
+
+    val: float
+    test: float
+    split_seed: int
+    folds: int | None
+    fold: int | None
+    splits: str | None  # a file
+    train_domains: str | tuple[str, ...] | None
+    drop_leaks: bool
+
+
+@dataclass(frozen=True)
+class LoaderConfig:
+    """Says how cases are loaded."""
+
+    batch_size: int
+    workers: int | str  # auto until it is resolved
+    pack: bool
+    overfit: int | None
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Names a data set, how many of its cases are taken, and the function that lists them with its own options."""
+
+    name: str
+    limit: int | None
+    cases: Component
+
+    @property
+    def root(self) -> str | None:
+        """Returns the folder that the data are in, where they are in one."""
+        return self.cases.options.get("root")
+
+
+SPLITTING = frozenset(field.name for field in fields(SplitConfig))
+LOADING = frozenset(field.name for field in fields(LoaderConfig))
+PREPROCESSING = frozenset(field.name for field in fields(PreprocessingConfig))
+KEPT = PREPROCESSING | SPLITTING | LOADING  # what is a run's own, whatever data it is judged on
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Holds the keys of ``data``."""
+
+    source: SourceConfig
+    preprocessing: PreprocessingConfig
+    split: SplitConfig
+    loader: LoaderConfig
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Reads the keys of ``data``."""
+        frozen: dict[str, Any] = {key: tuple(value) if key in KEPT and isinstance(value, list) else value
+                  for key, value in values.items()}  # fmt: skip
+        return cls(
+            source_of(values),
+            PreprocessingConfig(**{key: frozen[key] for key in PREPROCESSING}),
+            SplitConfig(**{key: frozen[key] for key in SPLITTING}),
+            LoaderConfig(**{key: frozen[key] for key in LOADING}),
+        )
+
+    def without_leak_search(self) -> Self:
+        """Returns the same data with a split that no image need be read for."""
+        return replace(self, split=replace(self.split, drop_leaks=False))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the keys of ``data`` again."""
+        shared = {**asdict(self.preprocessing), **asdict(self.split), **asdict(self.loader), "limit": self.source.limit}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in shared.items()}
+        return {**{key: plain[key] for key in ORDER}, "name": self.source.name, **self.source.cases.to_dict()}
+
+
+def source_of(values: Mapping[str, Any]) -> SourceConfig:
+    """Reads the source from the keys of ``data``: what all data sets share is left to the others."""
+    own = {key: value for key, value in values.items() if key not in (*ORDER, "name")}
+    return SourceConfig(str(values["name"]), values.get("limit"), Component.of(own))
