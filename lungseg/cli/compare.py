@@ -4,12 +4,13 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lungseg.cli.compare_keys import megabytes, one_of, values_of
 from lungseg.comparison.case_groups import require_known
 from lungseg.comparison.discover import NothingToCompareError, Wanted, gather
-from lungseg.comparison.grouping import group
+from lungseg.comparison.grouping import Group, group
 from lungseg.comparison.render.figures import draw
 from lungseg.comparison.render.html import page
 from lungseg.comparison.render.search_figures import draw_search
@@ -28,6 +29,22 @@ from lungseg.metrics.stats.patient_weights import WEIGHTS, Weight
 log = logging.getLogger("lungseg")
 
 
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """Says what of the runs is compared, and how it is shown."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    common: bool = False  # only the cases that all runs were judged on
+    weight: Weight = "images"
+    by: str | None = None  # an attribute
+    title: str | None = None
+    pictures: float = BUDGET  # megabytes
+    wandb: bool = False
+
+
+DEFAULT = ComparisonOptions()
+
+
 def compare_words(words: Sequence[str], wandb: bool = False) -> int:
     """Splits the command line into places and keys; a place that has an equals sign in its name is still a place."""
     places = [Path(word) for word in words if "=" not in word or Path(word).exists()]
@@ -35,9 +52,7 @@ def compare_words(words: Sequence[str], wandb: bool = False) -> int:
     if not places:
         raise UsageError("which runs? give run directories, or folders that hold them: lungseg compare runs")
     threshold = one_of(values, "threshold", ("chosen", "tuned"))
-    return compare(
-        places,
-        Path(values.get("out", "comparison")),
+    options = ComparisonOptions(
         wanted=Wanted(values.get("evaluation"), threshold == "tuned"),
         common=one_of(values, "common", ("false", "true")) == "true",
         weight="patients" if one_of(values, "weight", WEIGHTS) == "patients" else "images",
@@ -45,9 +60,8 @@ def compare_words(words: Sequence[str], wandb: bool = False) -> int:
         title=values.get("title"),
         pictures=megabytes(values.get("pictures", str(BUDGET))),
         wandb=wandb,
-        words=words,
-        search=_search_in(places),
     )
+    return compare(places, Path(values.get("out", "comparison")), options, words, _search_in(places))
 
 
 def _search_in(places: Sequence[Path]) -> Path | None:
@@ -61,14 +75,7 @@ def _search_in(places: Sequence[Path]) -> Path | None:
 def compare(
     places: Sequence[Path],
     out: Path,
-    *,
-    wanted: Wanted | None = None,
-    common: bool = False,
-    weight: Weight = "images",
-    by: str | None = None,
-    title: str | None = None,
-    pictures: float = BUDGET,
-    wandb: bool = False,
+    options: ComparisonOptions = DEFAULT,
     words: Sequence[str] = (),
     search: Path | None = None,
 ) -> int:
@@ -80,27 +87,21 @@ def compare(
     command = ["lungseg", "compare", *(words or [*map(str, places), f"out={out}"])]
     searched = None if search is None else read_search(search)
     try:
-        groups = group(gather(places, wanted or Wanted()), common)
+        groups = group(gather(places, options.wanted), options.common)
     except NothingToCompareError:
         if search is None:
             raise
         log.info("only one run stands for the search, so nothing is compared on the test cases\n")
-        return search_page(search, out, title=title, command=command)
-    if by is not None:
-        require_known(by, groups)
-    reports = [report(one, weight=weight, by=by or DOMAIN) for one in groups]
-    for one in reports:
-        log.info("%s", text(one))
-        if by is not None and not any(group.by == by for found in one.analyses.values() for group in found.subgroups):
-            log.info("no table by %s: all cases of %s are of one group, or unknown", by, one.group.name)
-    albums = [album(one, pictures / len(reports)) for one in reports]
-    heading = title or _title(reports)
+        return search_page(search, out, title=options.title, command=command)
+    reports = _reports(groups, options)
+    albums = [album(one, options.pictures / len(reports)) for one in reports]
+    heading = options.title or _title(reports)
     whole = page(reports, albums, heading, command, searched)
     if searched is not None:
         log.info("")
         _tell(searched)
     _write(reports, out, whole, {} if searched is None else draw_search(searched))
-    if wandb:
+    if options.wandb:
         from lungseg.comparison.render.wandb_table import send
 
         send(reports, out, heading)
@@ -108,6 +109,19 @@ def compare(
         log.info("%-9s %s", name.partition(".")[2] or name, out / name)
     log.info("\n%-9s %s", "page", out / "comparison.html")
     return 0
+
+
+def _reports(groups: Sequence[Group], options: ComparisonOptions) -> list[Report]:
+    """Works out and tells what each group of runs comes to."""
+    by = options.by
+    if by is not None:
+        require_known(by, groups)
+    reports = [report(one, weight=options.weight, by=by or DOMAIN) for one in groups]
+    for one in reports:
+        log.info("%s", text(one))
+        if by is not None and not any(part.by == by for found in one.analyses.values() for part in found.subgroups):
+            log.info("no table by %s: all cases of %s are of one group, or unknown", by, one.group.name)
+    return reports
 
 
 def search_page(search: Path, out: Path, *, title: str | None = None, command: Sequence[str] = ()) -> int:

@@ -11,14 +11,32 @@ from lungseg.data.attributes import MOST_GROUPS, group_of
 def attribute_groups(group: Group) -> dict[str, list[str]]:
     """Returns attribute -> group of each case, "" where it is unknown; ages in bands.
 
-    A run that was judged before its data had an attribute takes it from one that was judged since; an attribute of very
-    many values makes no groups.
+    What one run's table knows of a case and another's does not is taken from the first; a case of which two runs say
+    different things is in no group. An attribute of very many values makes no groups.
     """
-    found: dict[str, list[str]] = {}
+    found = {name: [_agreed(said) for said in cases] for name, cases in _said(group).items()}
+    return {name: groups for name, groups in found.items() if len(set(groups) - {""}) <= MOST_GROUPS}
+
+
+def disputed(group: Group) -> dict[str, int]:
+    """Returns attribute -> how many cases the runs' tables put into different groups."""
+    found = {name: sum(len(said) > 1 for said in cases) for name, cases in _said(group).items()}
+    return {name: number for name, number in found.items() if number}
+
+
+def _said(group: Group) -> dict[str, list[set[str]]]:
+    """Returns attribute -> for each case the groups that any run's table puts it into."""
+    found: dict[str, list[set[str]]] = {}
     for entry in group.entries:
         for name, values in entry.table.attributes.items():
-            found.setdefault(name, [group_of(name, value) for value in values])
-    return {name: groups for name, groups in found.items() if len(set(groups) - {""}) <= MOST_GROUPS}
+            cases = found.setdefault(name, [set() for _ in values])
+            for said, value in zip(cases, values, strict=True):
+                said |= {group_of(name, value)} - {""}
+    return found
+
+
+def _agreed(said: set[str]) -> str:
+    return next(iter(said)) if len(said) == 1 else ""
 
 
 def case_groups(group: Group) -> dict[str, list[str]]:

@@ -9,10 +9,12 @@ import numpy as np
 from tqdm import tqdm
 
 from lungseg.comparison.analysis import Analysis, analyse
+from lungseg.comparison.case_groups import disputed
 from lungseg.comparison.configurations import Configuration, arms
 from lungseg.comparison.grouping import Group
 from lungseg.comparison.score_type import ScoreType, kinds
 from lungseg.core.plural import plural
+from lungseg.core.security.printable_text import one_line
 from lungseg.evaluation.read_case_table import weight_of
 from lungseg.metrics.stats.few_patients import few_patients
 from lungseg.metrics.stats.patient_weights import Weight
@@ -101,6 +103,11 @@ def warnings(report: Report) -> list[str]:
     if overfit:
         number = plural(len(overfit), "run was", "runs were")
         found.append(f"{number} trained with data.overfit, a test of the program: no result.")
+    for name, differing in disputed(group).items():
+        found.append(
+            f"The runs' tables differ in the {one_line(name)} of {plural(differing, 'case')}, which is in no group by it: "
+            "the data were described again between two judgements; judge all runs once more."
+        )
     budgets = {
         (entry.config.get("trainer.max_epochs"), (entry.manifest.get("cases") or {}).get("train"))
         for entry in group.entries

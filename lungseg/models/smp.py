@@ -29,7 +29,7 @@ SET_HERE = {
 }
 
 
-def build(
+def build(  # noqa: PLR0913 - the keys of a YAML
     *,
     arch: str,
     encoder: str,

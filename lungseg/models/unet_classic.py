@@ -85,7 +85,7 @@ class UNetClassic(nn.Module):
         return logits
 
 
-def build(
+def build(  # noqa: PLR0913 - the keys of a YAML
     *,
     in_channels: int,
     regions: int,

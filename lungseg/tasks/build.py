@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from lungseg.core.config.component import Component, TaskConfig
 from lungseg.core.config.compose import suggestion
 from lungseg.core.config.data_config import LoaderConfig, PreprocessingConfig
+from lungseg.core.config.signature_types import signature_of
 from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
@@ -96,18 +97,32 @@ def build_module(cfg: TrainConfig) -> TaskModule:
     task = build_task(cfg.task)
     torch.manual_seed(cfg.seed)
     net = build_part("model", cfg.model.net, in_channels=1, regions=len(task.parts))
-    optimizer, schedule = build_part("optim", cfg.optim), build_part("schedule", cfg.schedule)
+    better = {f"val/{name}": higher for name, higher in task.measured().items()}
+    _require_measured("monitor", cfg.monitor, better)
+    optimizer = build_part("optim", cfg.optim)
+    schedule = build_part("schedule", cfg.schedule, **_direction(cfg.schedule, better))
     _try_out(optimizer, schedule)
     loss = build_part("loss", cfg.loss)
     module = task.build_module(ModuleParts(net, loss, optimizer, schedule, cfg.seed, bool(cfg.trainer.channels_last)))
     module.task = task
-    known = [f"val/{name}" for name in task.measured()]
-    if cfg.monitor not in known:
-        raise UserError(
-            f"monitor={cfg.monitor}: nothing of that name is measured{suggestion(cfg.monitor, known)}; "
-            f"there are {', '.join(known)}"
-        )
     return module
+
+
+def _direction(schedule: Component, better: Mapping[str, bool]) -> dict[str, str]:
+    """Tells a schedule that follows a metric whether larger is better, if it asks and was not told."""
+    monitor, signature = schedule.options.get("monitor"), signature_of(schedule.target, "schedule")
+    if monitor is None or "mode" in schedule.options or signature is None or "mode" not in signature.kinds:
+        return {}
+    _require_measured("schedule.monitor", monitor, better)
+    return {"mode": "max" if better[monitor] else "min"}
+
+
+def _require_measured(key: str, name: str, better: Mapping[str, bool]) -> None:
+    if name not in better:
+        known = list(better)
+        raise UserError(
+            f"{key}={name}: nothing of that name is measured{suggestion(name, known)}; there are {', '.join(known)}"
+        )
 
 
 def _try_out(optimizer: MakeOptimizer, schedule: MakeSchedule) -> None:

@@ -1,6 +1,6 @@
 """How the learning rate moves: ``schedule(optimizer, steps=, steps_per_epoch=)`` -> what Lightning takes, or None."""
 
-from typing import Any
+from typing import Any, Literal
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import (
@@ -26,11 +26,21 @@ def cosine(optimizer: Optimizer, *, steps: int, steps_per_epoch: int, warmup: fl
     return {"scheduler": falling, "interval": "step"}
 
 
-def plateau(
-    optimizer: Optimizer, *, steps: int, steps_per_epoch: int, monitor: str, factor: float, patience: int
+def plateau(  # noqa: PLR0913 - the keys of a YAML
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    steps_per_epoch: int,
+    monitor: str,
+    factor: float,
+    patience: int,
+    mode: Literal["min", "max"] = "max",
 ) -> Config:
-    """Times ``factor`` whenever ``monitor`` has not grown for more than ``patience`` epochs."""
-    scheduler = ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience)
+    """Times ``factor`` whenever ``monitor`` has not become better for more than ``patience`` epochs.
+
+    ``mode`` says whether smaller or larger is better; the task knows it of what it measures.
+    """
+    scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)
     return {"scheduler": scheduler, "interval": "epoch", "monitor": monitor}
 
 

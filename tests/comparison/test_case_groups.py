@@ -5,6 +5,7 @@ import pytest
 
 from lungseg.comparison.case_groups import case_groups, require_known
 from lungseg.comparison.render.text_tables import latex, markdown, text
+from lungseg.comparison.report import warnings
 from lungseg.comparison.subgroups import matrices, matrix, subgroup_rows
 from lungseg.core.errors import UsageError
 from tests.comparison.runs import make_run, people, report_of, scores_of
@@ -62,6 +63,16 @@ def test_the_table_by_an_attribute_stands_in_every_text(paths):
 def test_a_run_that_was_judged_before_takes_them_from_one_judged_since(tmp_path):
     paths = two_runs(tmp_path, people(12), known(12, sex=lambda n: "FM"[n % 2]))
     assert case_groups(report_of(*paths).group)["sex"] == ["F", "M"] * 6
+
+
+def test_what_two_runs_say_of_a_case_is_joined_and_what_they_dispute_is_told(tmp_path):
+    first = known(12, sex=lambda n: "FM"[n % 2] if n < 9 else "")
+    second = known(12, sex=lambda n: "F" if n in (1, 10) else "" if n < 5 else "FM"[n % 2])
+    report = report_of(*two_runs(tmp_path, first, second))
+    groups = case_groups(report.group)["sex"]
+    assert groups == ["F", "", *("FM"[n % 2] for n in range(2, 12))]
+    (said,) = [line for line in warnings(report) if "tables differ" in line]
+    assert said.startswith("The runs' tables differ in the sex of 1 case, which is in no group by it")
 
 
 def test_an_attribute_of_very_many_values_makes_no_groups(tmp_path):

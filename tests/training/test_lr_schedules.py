@@ -4,7 +4,10 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
+from lungseg.core.config.command_line import train_config
 from lungseg.core.config.compose import compose, options
+from lungseg.core.errors import UserError
+from lungseg.tasks.build import build_module
 
 STEPS, PER_EPOCH = 100, 10
 
@@ -58,6 +61,22 @@ def test_plateau_watches_the_monitor_and_lowers():
     for score in (0.5, 0.6, 0.6, 0.6):
         config["scheduler"].step(score)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("monitor", "rate"), [("val/loss", 1e-3), ("val/dice", 5e-4)])
+def test_plateau_knows_of_what_it_watches_whether_smaller_is_better(monitor, rate):
+    words = ["schedule=plateau", f"schedule.monitor={monitor}", "schedule.patience=1", "schedule.factor=0.5"]
+    module = build_module(train_config([*words, "model=unet_classic", "model.width=2", "model.depth=1"]))
+    optimizer = module._optimizer([torch.nn.Parameter(torch.zeros(1))])
+    config = module._schedule(optimizer, steps=STEPS, steps_per_epoch=PER_EPOCH)
+    for value in (0.6, 0.5, 0.4, 0.3):
+        config["scheduler"].step(value)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+
+
+def test_plateau_refuses_to_watch_what_nobody_measures():
+    with pytest.raises(UserError, match=r"^schedule\.monitor=val/dise: nothing .* measured; did you mean val/dice\?"):
+        build_module(train_config(["schedule=plateau", "schedule.monitor=val/dise", "model=unet_classic"]))
 
 
 @pytest.mark.parametrize("name", [name for name in options("schedule") if name not in ("none", "plateau")])

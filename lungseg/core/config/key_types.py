@@ -168,6 +168,7 @@ COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
             "monitor": Text("val/dice", "a metric of the validation cases"),
             "factor": Number(above=0, below=1, example="0.3"),
             "patience": Whole(0, example="3", name="a number of epochs"),
+            "mode": Choice(("min", "max"), "min"),
         },
         "lungseg.training.lr_schedules.restarts": {"epochs": Whole(1, 1_000_000, "5"), "longer": Whole(1, 1000, "2")},
     },

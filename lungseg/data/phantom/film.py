@@ -92,10 +92,10 @@ def mark(frame: Frame, rng: np.random.Generator, film: Array) -> Array:
     if rng.random() < 0.6:
         letter, side = ("R", -1) if rng.random() < 0.6 else ("L", 1)
         u, v, height = rng.uniform(0.72, 0.9), rng.uniform(-0.92, -0.7), rng.uniform(0.05, 0.1)
-        _write(frame, film, letter, side * u, v, height, rng.uniform(0.7, 1))
+        _write(frame, film, letter, (side * u, v), height, rng.uniform(0.7, 1))
         if rng.random() < 0.3:
             view = "PA" if rng.random() < 0.6 else "AP"
-            _write(frame, film, view, -side * rng.uniform(0.7, 0.85), rng.uniform(-0.92, -0.8), 0.05, 0.95)
+            _write(frame, film, view, (-side * rng.uniform(0.7, 0.85), rng.uniform(-0.92, -0.8)), 0.05, 0.95)
     return film * 255
 
 
@@ -111,8 +111,9 @@ def collimation(frame: Frame, rng: np.random.Generator) -> Array:
     return np.asarray(np.clip(inside / 0.012, 0, 1))
 
 
-def _write(frame: Frame, film: Array, text: str, u: float, v: float, height: float, ink: float) -> None:
-    """Letters centred at (u, v) on the film."""
+def _write(frame: Frame, film: Array, text: str, at: tuple[float, float], height: float, ink: float) -> None:
+    """Letters centred at a place of the film."""
+    u, v = at
     for number, letter in enumerate(text):
         bits = np.pad(np.array([[int(bit) for bit in row] for row in GLYPHS[letter]], np.float64), 1)
         left = u + (number - len(text) / 2) * height * 0.95

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungseg.cli.compare import compare
+from lungseg.cli.compare import ComparisonOptions, compare
 from tests.comparison.runs import family, make_run, people, scores_of
 
 CHROMIUM = os.environ.get("LUNGSEG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -464,7 +464,7 @@ def hostile(tmp_path_factory):
                  alarms=np.arange(12), seed=seed, label=HOSTILE, model__name=HOSTILE, model__encoder=HOSTILE,
                  manifest={"command": HOSTILE, "device": HOSTILE, "git": {"commit": HOSTILE}})  # fmt: skip
     make_run(root / "runs" / "b", cases, scores_of(12, seed=3), **{f"model__{HOSTILE.replace('.', '')}": HOSTILE})
-    compare([root / "runs"], root / "out", title=HOSTILE, words=["runs", HOSTILE])
+    compare([root / "runs"], root / "out", ComparisonOptions(title=HOSTILE), words=["runs", HOSTILE])
     return root / "out" / "comparison.html"
 
 
@@ -476,7 +476,7 @@ def test_cases_and_groups_are_chosen_by_any_attribute(visit, tmp_path):
     ]
     for seed in range(2):
         make_run(tmp_path / "runs" / f"r{seed}", cases, scores_of(24, seed=seed), label=f"r{seed}")
-    compare([tmp_path / "runs"], tmp_path / "out", by="sex")
+    compare([tmp_path / "runs"], tmp_path / "out", ComparisonOptions(by="sex"))
     page = visit(tmp_path / "out" / "comparison.html")
     headings = page.locator("#subgroup-rows .heading")
     assert [text[:6] for text in headings.all_inner_texts()] == ["sex: F", "sex: M"]
@@ -627,7 +627,7 @@ def test_means_over_patients_are_said_and_drawn(visit, tmp_path):
         make_run(
             tmp_path / "runs" / f"{number}", often(40), scores_of(40, 0.8, seed=number), model__name=f"net{number}"
         )
-    compare([tmp_path / "runs"], tmp_path / "out", weight="patients")
+    compare([tmp_path / "runs"], tmp_path / "out", ComparisonOptions(weight="patients"))
     page = visit(tmp_path / "out" / "comparison.html")
     assert "Dot: mean over the patients' means, each patient once." in page.locator("#forest-note").inner_text()
     assert "the runs were judged with weight=images" in page.locator("#warnings").inner_text()

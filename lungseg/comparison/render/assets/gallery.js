@@ -83,28 +83,33 @@ const ORDERS = [["apart", "most disagreement"], ["worst", "worst first"], ["best
 const gallery = { order: "apart", label: "", attributes: new Map(), text: "", shown: 8, cases: [] };
 state.paint = true;
 
+// The orders that mean something for the ticked models and for the score.
+const orders = () => ORDERS.filter(([name]) => (name !== "apart" || state.arms.length > 1) && (name !== "alarm" || ofRole(metric().region, "false_alarm_extent")));
+const orderOf = (chosen) => (orders().some(([name]) => name === chosen) ? chosen : orders()[0][0]);
+
 async function ordered(all) {
+  const order = orderOf(gallery.order);
   const arms = state.arms;
   const found = group();
   const better = metric().better;
-  const alarm = gallery.order === "alarm" ? await scores(ofRole(metric().region, "false_alarm_extent").id) : null;
+  const alarm = order === "alarm" ? await scores(ofRole(metric().region, "false_alarm_extent").id) : null;
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const value = (index) => {
     const values = arms.map((arm) => (alarm || all)[arm][index]).filter((one) => !Number.isNaN(one));
-    if (!values.length || (gallery.order === "apart" && values.length < 2)) return NaN;
-    if (gallery.order === "apart") return Math.max(...values) - Math.min(...values);
-    if (gallery.order === "alarm") return mean(values) || NaN;
-    return mean(values) * better * (gallery.order === "worst" ? -1 : 1);
+    if (!values.length || (order === "apart" && values.length < 2)) return NaN;
+    if (order === "apart") return Math.max(...values) - Math.min(...values);
+    if (order === "alarm") return mean(values) || NaN;
+    return mean(values) * better * (order === "worst" ? -1 : 1);
   };
   const wanted = found.attributes.filter((one) => wantedOf(one));
   const fits = (index) => wanted.every((one) => one.groups[one.of[index]] === wantedOf(one)) && (!gallery.label || found.classes[found.label[index]] === gallery.label) && (!gallery.text || found.ids[index].toLowerCase().includes(gallery.text.toLowerCase()));
   const rows = found.ids.map((_, index) => index).filter(fits);
-  if (gallery.order === "name") return rows.sort((a, b) => found.ids[a].localeCompare(found.ids[b], undefined, { numeric: true }));
+  if (order === "name") return rows.sort((a, b) => found.ids[a].localeCompare(found.ids[b], undefined, { numeric: true }));
   return rows.map((index) => [value(index), index]).filter(([one]) => !Number.isNaN(one)).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, index]) => index);
 }
 
 async function drawGallery() {
-  fill($("order"), ORDERS, gallery.order);
+  fill($("order"), orders(), orderOf(gallery.order));
   fill($("of-class"), [["", "all"], ...group().classes.map((name) => [name, name])], gallery.label);
   drawAttributeFilters();
   gallery.cases = await ordered(await scores());
