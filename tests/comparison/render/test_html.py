@@ -679,3 +679,16 @@ def test_sure_on_the_page_is_what_the_one_definition_says(page):
     page.evaluate("() => { stats().pairs.sure = stats().pairs.sure.map((row) => row.map(() => false)); drawMatrix(); }")
     weights = page.locator("#pairs td button").evaluate_all("(all) => all.map((one) => one.style.fontWeight)")
     assert set(weights) == {"400"}
+
+
+def test_a_model_alone_shows_its_cases_the_worst_first(visit, tmp_path):
+    cases, dice = people(12), scores_of(12, level=0.9, empty=13)
+    dice[0], dice[5] = 0.9, 0.1
+    for seed in (0, 1):
+        make_run(tmp_path / "runs" / str(seed), cases, dice, seed=seed)
+    compare([tmp_path / "runs"], tmp_path / "out")
+    page = visit(tmp_path / "out" / "comparison.html")
+    page.wait_for_selector("#cards .card", state="attached")
+    assert page.locator("#gallery-note").inner_text() == "12 cases."
+    assert page.locator("#order option").all_inner_texts()[0] == "worst first"
+    assert page.locator("#cards .card button").first.inner_text() == cases[5].id
