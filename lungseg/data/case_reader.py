@@ -1,4 +1,4 @@
-"""How the images and masks of a data set are read for a net."""
+"""Reads the images and masks of a data set for a net."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -107,7 +107,7 @@ class Given(LightningEnvironment):
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where this rank stands, its line to the others, and where their process group meets; no line: there is one."""
+    """Says where this rank stands, its line to the others, and where their process group meets; no line: there is one."""
 
     place: RankEnvironment = field(default_factory=RankEnvironment)
     line: Connection | None = None
