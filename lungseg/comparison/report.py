@@ -105,8 +105,8 @@ def warnings(report: Report) -> list[str]:
         found.append(f"{number} trained with data.overfit, a test of the program: no result.")
     for name, differing in disputed(group).items():
         found.append(
-            f"The runs' tables differ in the {one_line(name)} of {plural(differing, 'case')}, which is in no group by it: "
-            "the data were described again between two judgements; judge all runs once more."
+            f"The runs' tables differ in the {one_line(name)} of {plural(differing, 'case')}, which is in no group by "
+            "it: the data were described again between two judgements; judge all runs once more."
         )
     budgets = {
         (entry.config.get("trainer.max_epochs"), (entry.manifest.get("cases") or {}).get("train"))

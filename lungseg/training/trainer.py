@@ -107,7 +107,7 @@ class Given(LightningEnvironment):
 
 @dataclass(frozen=True)
 class Ranks:
-    """Says where this rank stands, its line to the others, and where their process group meets; no line: there is one."""
+    """Says where this rank stands, its line to the others (none: it is alone), and where their process group meets."""
 
     place: RankEnvironment = field(default_factory=RankEnvironment)
     line: Connection | None = None
