@@ -52,7 +52,7 @@ def check(data: DataConfig, out: Path, regions: Sequence[str] | None = None) -> 
     log.info("cases     %s", out / "cases.csv")
     log.info("problems  %s", out / "problems.csv")
     harmful = sum(problem.harm for problem in problems)
-    log.info("\n%s", _verdict(harmful, untrainable(findings)))
+    log.info("\n%s", _verdict(harmful, untrainable(findings, data.preprocessing.view)))
     return int(harmful > 0)
 
 

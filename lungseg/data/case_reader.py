@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor
 
-from lungseg.core.arrays import Gray, Mask
+from lungseg.core.arrays import Mask
 from lungseg.data.case import Case
 from lungseg.data.packed_cache import Pack
-from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.view import View
 
 Targets = Callable[[Case], Mapping[str, Tensor]]
 
@@ -26,10 +28,10 @@ class CaseReader:
     """
 
     regions: Sequence[str]
-    how: Preprocessing
+    how: View
     pack: Pack | None = None
     targets: Targets = no_targets
 
-    def pixels(self, case: Case) -> tuple[Gray, Mask]:
+    def pixels(self, case: Case) -> tuple[NDArray[Any], Mask]:
         """Returns the image [S, S] and its masks [K, S, S] before augmentation and normalisation."""
         return self.pack.case(case.id) if self.pack is not None else self.how.case(case, self.regions)

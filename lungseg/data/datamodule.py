@@ -26,6 +26,7 @@ class CaseDataModule(pl.LightningDataModule):
         loader: LoaderConfig,
         augment: albumentations.Compose | None = None,
         seed: int = 0,
+        dataset: type[CaseDataset] = CaseDataset,
     ) -> None:
         super().__init__()
         self.loaders: list[Loader[Sample]] = []
@@ -35,8 +36,8 @@ class CaseDataModule(pl.LightningDataModule):
             few = self.splits["train"][: loader.overfit * loader.batch_size]
             self.splits |= {"train": few, "val": few}
             augment = None
-        self.train_set = CaseDataset(self.splits["train"], reader, augment, seed)
-        self.val_set = CaseDataset(self.splits["val"], reader, None, seed)
+        self.train_set = dataset(self.splits["train"], reader, augment, seed)
+        self.val_set = dataset(self.splits["val"], reader, None, seed)
         self._require_regions()
         if len(self.train_set) < 2:
             raise DataError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")
@@ -46,8 +47,8 @@ class CaseDataModule(pl.LightningDataModule):
         for region, areas in zip(self.reader.regions, self.val_set.areas().T, strict=True):
             if not areas.any():
                 raise DataError(
-                    f"none of the {len(self.val_set)} validation cases has any {region}: the best weights could not "
-                    "be chosen by it; use another data.split_seed=, a larger data.val= or more data"
+                    f"none of the {len(self.splits['val'])} validation cases has any {region}: the best weights could "
+                    "not be chosen by it; use another data.split_seed=, a larger data.val= or more data"
                 )
 
     def batches_per_epoch(self) -> int:

@@ -1,5 +1,6 @@
 """Case -> sample: what a net eats."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import albumentations
@@ -39,23 +40,39 @@ class CaseDataset(Dataset[Sample]):
     def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
         image, masks = self._pixels(index)
+        case, part = self.index_of(index)
         if self.augment is not None:
             self.augment.set_random_seed(mix_seed(self.seed, epoch, index))
             image, masks = self._augmented(self.augment, image, masks)
         return {
             "image": self.reader.how.tensor(image),
             "mask": torch.from_numpy(np.ascontiguousarray(masks, dtype=np.float32)),
-            "index": torch.tensor(index),
+            "index": torch.tensor(case),
+            "part": torch.tensor(part),
             **self.reader.targets(self.cases[index]),
         }
 
     @staticmethod
     def _augmented(augment: albumentations.Compose, image: Gray, masks: Mask) -> tuple[Gray, Mask]:
-        """Changes both alike; OpenCV takes no mask of 0 regions."""
-        if not len(masks):
-            return augment(image=image[..., None])["image"][..., 0], masks
-        changed = augment(image=image[..., None], mask=masks.transpose(1, 2, 0).astype(np.uint8))
-        return changed["image"][..., 0], changed["mask"].transpose(2, 0, 1) > 0
+        """Changes both alike, image [H, W] or [C, H, W]; OpenCV takes no mask of 0 regions."""
+        channels = image[..., None] if image.ndim == 2 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        given = {"mask": masks.transpose(1, 2, 0).astype(np.uint8)} if len(masks) else {}
+        changed = augment(image=channels, **given)
+        pixels = changed["image"][..., 0] if image.ndim == 2 else changed["image"].transpose(2, 0, 1)
+        return pixels, changed["mask"].transpose(2, 0, 1) > 0 if len(masks) else masks
+
+    def index_of(self, index: int) -> tuple[int, int]:
+        """Returns which case a sample is of, and which part of it."""
+        return index, 0
+
+    def examples(self, number: int) -> list[int]:
+        """Lists samples of every class in turn, always the same ones."""
+        by_label: dict[str, list[int]] = defaultdict(list)
+        for index, case in enumerate(self.cases):
+            by_label[case.label].append(index)
+        queues = [by_label[label] for label in sorted(by_label)]
+        turns = [queue[turn] for turn in range(number) for queue in queues if turn < len(queue)]
+        return turns[:number]
 
     def masks(self, at_once: int = 256) -> Iterator[Mask]:
         """The cases' masks as the net sees them, [up to ``at_once``, K, S, S] at a time."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from lungseg.core.arrays import Gray, Mask
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_case, resize_image, resize_masks
+from lungseg.data.loaded_case import LoadedCase
 
 IMAGENET = (0.449, 0.226)  # averaged over colours: what every published encoder was trained under
 
@@ -88,6 +89,14 @@ class Preprocessing:
         cut = np.asarray(self.box(case.id, image.shape).cut(masks), np.bool_)
         return self.image(case.id, image), resize_masks(cut, self.size)
 
+    def load(self, case: Case, regions: Sequence[str]) -> LoadedCase:
+        """Returns the image and its masks as they were published."""
+        return LoadedCase(case, *read_case(case, list(regions)))
+
+    def input(self, id: str, image: Gray) -> Tensor:
+        """[H, W] -> what the net is given of it."""
+        return self.tensor(self.image(id, image))
+
     def cache_key(self, case: Case) -> object:
         """Returns what decides about the pixels of a case but its files."""
         return self.size, self.clahe, self.aspect, self.boxes.get(case.id)
@@ -102,10 +111,10 @@ class Preprocessing:
         mean, std = self.normalise or (float(pixels.mean()), max(float(pixels.std()), 1e-3))
         return torch.from_numpy((pixels - np.float32(mean)) / np.float32(std))
 
-    def back(self, planes: NDArray[np.float32], id: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def back(self, planes: NDArray[np.float32], id: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """[K, size, size] -> [K, *shape], bilinear: the net's pixels over the image's own."""
         box = self.box(id, shape)
         if planes.shape[1:] != (box.height, box.width):
             size = (box.width, box.height)
             planes = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes])
-        return box.put_back(planes, shape)
+        return box.put_back(planes, (shape[0], shape[1]))

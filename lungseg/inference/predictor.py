@@ -1,12 +1,13 @@
 """A finished run as something that predicts cases; several of them as one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lungseg.core.device import device
 from lungseg.core.prediction import mean
 from lungseg.data.case import Case
 from lungseg.data.loaded_case import Predicted
+from lungseg.inference.inferers import Slices
 from lungseg.inference.load_run import TrainedRun
 from lungseg.inference.lung_cropper import cropper_of, lung_boxes
 from lungseg.inference.whole_image import Change, Predictor
@@ -33,6 +34,8 @@ def predictor_of(trained: TrainedRun, cases: Sequence[Case], tta: str = "none") 
     accelerator, preprocessing = cfg.trainer.accelerator, cfg.data.preprocessing
     cropper = cropper_of(trained.run, preprocessing.crop)
     how = build_preprocessing(preprocessing, lung_boxes(cropper, cases, accelerator) if cropper else None)
-    return Predictor(
-        task, trained.module, list(task.regions.names), how, device(accelerator), cfg.data.loader.batch_size, tta
-    )
+    regions, batch_size = list(task.regions.names), cfg.data.loader.batch_size
+    single = Predictor(task, trained.module, regions, how, device(accelerator), batch_size, tta=tta)
+    if preprocessing.view is None:
+        return single
+    return replace(single, batch_size=1, inferer=Slices(preprocessing.neighbours, batch_size))

@@ -1,7 +1,7 @@
 """Whole cases through a trained net: probabilities at each image's own size."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,17 +13,17 @@ from tqdm import tqdm
 from lungseg.core.arrays import Gray
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
-from lungseg.data.io.image import read_case
 from lungseg.data.io.spacing import spacing
 from lungseg.data.loaded_case import LoadedCase, Predicted
 from lungseg.data.loader import Loader
-from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.view import View
+from lungseg.inference.inferers import Inferer, WholeImages
 from lungseg.tasks.base import Task
 
 
 @dataclass(frozen=True)
 class Item:
-    """Holds a case, the net's input [1, S, S] of it, and the size of a pixel where it is known."""
+    """Holds a case, the net's input of it, and the size of a pixel where it is known."""
 
     loaded: LoadedCase
     input: Tensor
@@ -41,7 +41,7 @@ class WholeCases(Dataset[Item]):
         self,
         cases: Sequence[Case],
         regions: Sequence[str],
-        how: Preprocessing,
+        how: View,
         change: Change | None = None,
     ) -> None:
         self.cases, self.regions, self.how, self.change = list(cases), list(regions), how, change
@@ -51,10 +51,9 @@ class WholeCases(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         case = self.cases[index]
-        image, masks = read_case(case, self.regions)
-        given = image if self.change is None else self.change(case, image)
-        loaded = LoadedCase(case, image, masks)
-        return Item(loaded, self.how.tensor(self.how.image(case.id, given)), spacing(case))
+        loaded = self.how.load(case, self.regions)
+        given = loaded.image if self.change is None else self.change(case, loaded.image)
+        return Item(loaded, self.how.input(case.id, given), spacing(case))
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,10 @@ class Predictor:
     task: Task
     module: nn.Module
     regions: Sequence[str]  # whose masks are loaded beside the image
-    how: Preprocessing
+    how: View
     device: torch.device
     batch_size: int = 16
+    inferer: Inferer = field(default_factory=WholeImages)
     tta: str = "none"
     change: Change | None = None
 
@@ -80,8 +80,7 @@ class Predictor:
         module = self.module.to(self.device).eval()
         with tqdm(total=len(cases), desc="judging", leave=False, disable=None if show else True) as progress:
             for items in loader:
-                inputs = torch.stack([item.input for item in items]).to(self.device)
-                for item, output in zip(items, _outputs(self.task, module, inputs, self.tta), strict=True):
+                for item, output in zip(items, self._outputs(module, [item.input for item in items]), strict=True):
                     yield item.loaded, replace(self.task.decode(output, item.loaded, self.how), spacing=item.spacing)
                 progress.update(len(items))
 
@@ -89,11 +88,11 @@ class Predictor:
         """The same net, asked otherwise."""
         return replace(self, tta=tta or self.tta, change=change or self.change)
 
-
-@torch.inference_mode()
-def _outputs(task: Task, module: nn.Module, inputs: Tensor, tta: str) -> NDArray[np.float32]:
-    outputs = module(inputs)
-    if tta == "flip":
-        outputs = (outputs + task.unflip(module(inputs.flip(-1)))) / 2
-    array: NDArray[np.float32] = outputs.float().cpu().numpy()
-    return array
+    @torch.inference_mode()
+    def _outputs(self, module: nn.Module, inputs: Sequence[Tensor]) -> list[NDArray[np.float32]]:
+        outputs = list(self.inferer(module, inputs, self.device))
+        if self.tta == "flip":
+            flipped = self.inferer(module, [one.flip(-1) for one in inputs], self.device)
+            pairs = zip(outputs, flipped, strict=True)
+            outputs = [(output + self.task.unflip(other[None])[0]) / 2 for output, other in pairs]
+        return [output.numpy() for output in outputs]

@@ -14,7 +14,7 @@ from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.loaded_case import LoadedCase, Predicted
-from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.view import View
 from lungseg.data.visualize.overlay import Overlay
 from lungseg.data.visualize.volume_montage import flattened
 from lungseg.metrics.stats.patient_weights import Weight
@@ -104,7 +104,7 @@ class Task(ABC):
         """Returns what is trained; its net has as many outputs as the task has parts."""
 
     @abstractmethod
-    def decode(self, output: NDArray[np.float32], loaded: LoadedCase, how: Preprocessing | None) -> Prediction:
+    def decode(self, output: NDArray[np.float32], loaded: LoadedCase, how: View | None) -> Prediction:
         """Turns the module's output for one case into a prediction at its own size; no ``how``: at the net's size."""
 
     def targets(self, case: Case) -> Mapping[str, Tensor]:
@@ -183,9 +183,7 @@ class Task(ABC):
         """Reads that again."""
         return None
 
-    def baselines(
-        self, kept: Any, prediction: Prediction, loaded: LoadedCase, how: Preprocessing
-    ) -> dict[str, Prediction]:
+    def baselines(self, kept: Any, prediction: Prediction, loaded: LoadedCase, how: View) -> dict[str, Prediction]:
         """Returns by name what needs no net: a score means something only beside these."""
         return {}
 

@@ -24,6 +24,9 @@ from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.preprocessing import IMAGENET, Box, Preprocessing
 from lungseg.data.splits import Splits, require_regions
+from lungseg.data.view import View
+from lungseg.data.volumes.preprocessing import SlicePreprocessing
+from lungseg.data.volumes.slices import SliceDataset
 from lungseg.tasks.base import Task
 from lungseg.tasks.module import MakeOptimizer, MakeSchedule, ModuleParts, TaskModule
 
@@ -34,10 +37,12 @@ def resolved(cfg: TrainConfig) -> TrainConfig:
     return replace(cfg, trainer=resolve(cfg.trainer), data=replace(cfg.data, loader=loader), trust=None)
 
 
-def build_preprocessing(how: PreprocessingConfig, boxes: Mapping[str, Box] | None = None) -> Preprocessing:
+def build_preprocessing(how: PreprocessingConfig, boxes: Mapping[str, Box] | None = None) -> View:
     """``dataset`` is measured later and is ImageNet's until then."""
     known = {"imagenet": IMAGENET, "image": None, "dataset": IMAGENET}
     normalise = known[how.normalise] if isinstance(how.normalise, str) else how.normalise
+    if how.view == "slices":
+        return SlicePreprocessing(how.size, how.window, how.neighbours, how.aspect, normalise)
     return Preprocessing(size=how.size, clahe=how.clahe, aspect=how.aspect, boxes=boxes or {}, normalise=normalise)
 
 
@@ -46,16 +51,18 @@ def build_data(
 ) -> CaseDataModule:
     """Builds the loaders' source; where normalisation is the data set's own, it is measured: see ``measured``."""
     task = build_task(cfg.task)
+    dataset = CaseDataset if cfg.data.preprocessing.view is None else SliceDataset
     regions = list(task.regions.names)
     require_regions(splits, regions)
     loader, how = cfg.data.loader, build_preprocessing(cfg.data.preprocessing, boxes)
     pack = open_pack(_packed(loader, splits), regions, how, show) if loader.pack else None
     reader = CaseReader(regions, how, pack, task.targets)
     if cfg.data.preprocessing.normalise == "dataset":
-        reader = replace(reader, how=replace(how, normalise=measure(CaseDataset(splits["train"], reader))))
+        measured = replace(cfg.data.preprocessing, normalise=measure(dataset(splits["train"], reader)))
+        reader = replace(reader, how=build_preprocessing(measured, boxes))
     transforms = [build_part("augment", transform) for transform in cfg.augment.transforms]
     augment = albumentations.Compose(transforms) if transforms else None
-    return CaseDataModule(splits, reader, loader, augment, cfg.seed)
+    return CaseDataModule(splits, reader, loader, augment, cfg.seed, dataset)
 
 
 def measured(cfg: TrainConfig, data: CaseDataModule) -> TrainConfig:
@@ -96,7 +103,7 @@ def build_module(cfg: TrainConfig) -> TaskModule:
     """Net, loss, optimizer and schedule; the seed is set here, so that equal configs start from equal weights."""
     task = build_task(cfg.task)
     torch.manual_seed(cfg.seed)
-    net = build_part("model", cfg.model.net, in_channels=1, regions=len(task.parts))
+    net = build_part("model", cfg.model.net, in_channels=cfg.data.preprocessing.channels, regions=len(task.parts))
     better = {f"val/{name}": higher for name, higher in task.measured().items()}
     _require_measured("monitor", cfg.monitor, better)
     optimizer = build_part("optim", cfg.optim)

@@ -44,7 +44,7 @@ class Overlays(Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.folder = run_of(trainer).overlays
         self.dataset: CaseDataset = getattr(trainer, "datamodule").val_set  # noqa: B009
-        self.indices = _spread(self.dataset, self.number)
+        self.indices = self.dataset.examples(self.number)
         assert isinstance(pl_module, TaskModule)
         self.task = pl_module.task
 
@@ -67,16 +67,6 @@ class Overlays(Callback):
             loaded = LoadedCase(self.dataset.cases[index], self.dataset.shown(index), sample["mask"].numpy() > 0.5)
             overlays.append(self.task.draw_case(self.task.decode(output, loaded, None), loaded, 0.5))
         return overlays
-
-
-def _spread(dataset: CaseDataset, number: int) -> list[int]:
-    """Cases of every class in turn, always the same ones."""
-    by_label: dict[str, list[int]] = defaultdict(list)
-    for index, case in enumerate(dataset.cases):
-        by_label[case.label].append(index)
-    queues = [by_label[label] for label in sorted(by_label)]
-    turns = [queue[turn] for turn in range(number) for queue in queues if turn < len(queue)]
-    return turns[:number]
 
 
 class EpochLoss(Callback):

@@ -197,8 +197,8 @@ def _announce(prepared: Prepared, run: Run) -> None:
         f"{sum(parameter.numel() for parameter in parameters if parameter.requires_grad):,}",
         f"{sum(parameter.numel() for parameter in parameters):,}",
         cfg.data.source.name,
-        len(data.train_set),
-        len(data.val_set),
+        len(data.splits["train"]),
+        len(data.splits["val"]),
         len(data.splits["test"]),
         device_name(cfg.trainer.accelerator),
     )

@@ -8,7 +8,7 @@ from lungseg.core.config.component import Component
 
 ORDER = (  # of the keys that all data sets share, as in conf/train.yaml
     *("size", "batch_size", "workers", "val", "test", "split_seed", "folds", "fold", "splits", "train_domains"),
-    *("drop_leaks", "limit", "clahe", "aspect", "normalise", "crop", "pack", "overfit"),
+    *("drop_leaks", "limit", "clahe", "aspect", "normalise", "crop", "view", "window", "neighbours", "pack", "overfit"),
 )
 
 
@@ -21,6 +21,14 @@ class PreprocessingConfig:
     aspect: str
     normalise: str | tuple[float, float]  # how, or the mean and deviation themselves
     crop: str | None  # a run of task=lung
+    view: str | None  # how a net sees volumes; None: the cases are pictures
+    window: tuple[float, float]  # Hounsfield units that are told apart
+    neighbours: int  # slices on each side that the net sees as well
+
+    @property
+    def channels(self) -> int:
+        """Returns how many planes the net is given at once."""
+        return 2 * self.neighbours + 1 if self.view == "slices" else 1
 
 
 @dataclass(frozen=True)

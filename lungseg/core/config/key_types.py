@@ -83,6 +83,9 @@ DATA: Kinds = {
         "imagenet",
     ),
     "crop": or_null(RUN),
+    "view": or_null(Choice(("slices",), "slices")),
+    "window": Row((Number(), Number()), "[-1250,250]", "two numbers of Hounsfield units, the lower first"),
+    "neighbours": Whole(0, 8, "1", "a number of slices on each side"),
     "pack": Flag(),
     "overfit": or_null(Whole(1, example="2", name="a number of batches")),
 }

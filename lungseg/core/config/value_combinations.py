@@ -12,6 +12,7 @@ HALF = ("16-mixed", 16)  # precisions whose gradients are scaled
 def require_combinations(config: Mapping[str, Any]) -> None:
     """Checks the values of a whole config together, each of which is known to be of its kind."""
     _require_shares(config["data"])
+    _require_a_view(config["data"])
     _require_poolings(config)
     _require_a_loss(config["loss"])
     _require_clipping(config)
@@ -33,6 +34,20 @@ def _require_shares(data: Mapping[str, Any]) -> None:
         raise UserError(
             f"data.val={data['val']} and data.test={data['test']} leave nothing to train on; their sum must be below 1"
         )
+
+
+def _require_a_view(data: Mapping[str, Any]) -> None:
+    low, high = data["window"]
+    if low >= high:
+        raise UserError(f"data.window=[{low},{high}]: the lower number comes first, for example [-1250,250]")
+    if data["view"] is None and data["neighbours"]:
+        raise UserError(
+            f"data.neighbours={data['neighbours']}: pictures have no neighbouring slices; leave it out, or choose data "
+            "of volumes"
+        )
+    for key in ("crop", "clahe") if data["view"] is not None else ():
+        if data[key]:
+            raise UserError(f"data.{key}={data[key]}: is for pictures; volumes are seen whole: leave it out")
 
 
 def _require_poolings(config: Mapping[str, Any]) -> None:

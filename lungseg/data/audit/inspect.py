@@ -128,7 +128,7 @@ def together(
     ]
     volumes = [finding.case for finding in findings if finding.is_volume]
     if len(volumes) < len(cases):
-        said = "is a volume among single images, and volumes are not trained on; save its planes one by one"
+        said = "is a volume among single images; one data set is of one kind: move the volumes elsewhere"
         problems += [Problem("volume", Path(place(case)), said) for case in volumes]
     try:
         build_splits(list(cases), data.without_leak_search())
@@ -141,12 +141,12 @@ def _why(region: str, regions: Sequence[str] | None) -> str:
     return "which this task needs" if region in (regions or ()) else "which others have"
 
 
-def untrainable(findings: Sequence[Finding]) -> str | None:
+def untrainable(findings: Sequence[Finding], view: str | None) -> str | None:
     """Why no task can be trained on data in which nothing is wrong; None where one can."""
     if not any(finding.case.masks for finding in findings):
         return "there are no masks, so there is nothing to train on"
-    if all(finding.is_volume for finding in findings):
-        return "these are volumes, which are checked but not trained on"
+    if view is None and all(finding.is_volume for finding in findings):
+        return "these are volumes, and are trained on with data.view=slices"
     return None
 
 

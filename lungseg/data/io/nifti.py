@@ -53,7 +53,7 @@ def read_plane(path: Path) -> NDArray[Any]:
     if plane.ndim != 2:
         raise DataError(
             f"{path}: a volume of {'x'.join(map(str, pixels.shape))} voxels where one image was expected; "
-            "volumes are checked but not trained on: save the planes one by one"
+            "to train on volumes add data.view=slices"
         )
     return np.ascontiguousarray(plane.T)
 
@@ -69,6 +69,19 @@ def plane_spacing(path: Path) -> tuple[float, float] | None:
     if len(sides) != 2 or unit not in ("mm", "unknown") or (unit == "unknown" and sides == [1, 1]):
         return None
     return float(sides[1]), float(sides[0])
+
+
+def volume_spacing(path: Path) -> tuple[float, ...] | None:
+    """Millimetres from slice to slice, from row to row and from column to column of a volume; None of a plane.
+
+    They are those of the axes that run most nearly along the body, from the left and from the front.
+    """
+    header = read_header(path)
+    if not header.is_volume:
+        return None
+    sizes = np.linalg.norm(header.affine[:3, :3], axis=0)
+    axes = np.abs(header.affine[:3, :3] / np.maximum(sizes, 1e-9)).argmax(axis=0)
+    return tuple(float(sizes[list(axes).index(axis)]) if axis in axes else 0.0 for axis in (2, 1, 0))
 
 
 def _open(path: Path) -> Any:

@@ -11,13 +11,13 @@ from lungseg.data.sources.mask_matching import ending
 
 log = logging.getLogger("lungseg")
 
-Spacing = tuple[float, float]  # millimetres from row to row, from column to column
+Spacing = tuple[float, ...]  # millimetres along each axis of a picture [H, W] or a volume [Z, Y, X]
 
 
 def spacing(case: Case) -> Spacing | None:
     """From a DICOM's or a NIfTI plane's header; None where it is silent, and for every other kind of file."""
     path = next(iter(files(case.image)), None)
-    found = None if path is None else _said(path)
+    found = getattr(case.image, "spacing", None) if path is None else _said(path)
     return found if found is not None and all(0 < size < math.inf for size in found) else None
 
 
@@ -29,7 +29,7 @@ def _said(path: Path) -> Spacing | None:
     if ending(path) in (".nii", ".nii.gz"):
         from lungseg.data.io import nifti
 
-        return nifti.plane_spacing(path)
+        return nifti.volume_spacing(path) or nifti.plane_spacing(path)
     return None
 
 

@@ -21,14 +21,14 @@ THRESHOLDS = np.linspace(0.05, 0.95, 19)
 
 
 def mean_mask(train: Iterable[Mask], val: Iterable[Mask]) -> Mask:
-    """[K, S, S]: where the training masks' mean is above the threshold with the best Dice on the validation cases.
+    """[K, ...]: where the training masks' mean is above the threshold with the best Dice on the validation cases.
 
-    Both come as parts [n, K, S, S]; cases without the region choose no threshold.
+    Both come as parts [n, K, ...]; cases without the region choose no threshold.
     """
     total, number = 0.0, 0
     for part in train:
         total, number = total + part.sum(axis=0, dtype=np.float64), number + len(part)
-    candidates = np.asarray(total / number) >= THRESHOLDS[:, None, None, None]
+    candidates = np.asarray(total / number) >= THRESHOLDS.reshape(-1, *[1] * np.ndim(total))
     scores = np.zeros(candidates.shape[:2])
     for part in val:
         for k in range(candidates.shape[1]):
@@ -37,7 +37,7 @@ def mean_mask(train: Iterable[Mask], val: Iterable[Mask]) -> Mask:
 
 
 def _dice(candidates: Mask, references: Mask) -> NDArray[np.float64]:
-    """[T, S, S] and [n, S, S] -> [T]: the sum over those references that are not empty."""
+    """[T, ...] and [n, ...] -> [T]: the sum over those references that are not empty."""
     flat, there = candidates.reshape(len(candidates), -1), references.reshape(len(references), -1)
     there = there[there.any(axis=1)]
     both = flat.astype(np.float32) @ there.T.astype(np.float32)
@@ -52,12 +52,18 @@ def save_mean_mask(mask: Mask, path: Path) -> None:
 
 
 def load_mean_mask(path: Path, regions: int | None = None) -> Mask:
-    """Reads the mask [K, S, S] of so many ``regions``; anything else is refused, and nothing in it is run."""
+    """Reads the mask [K, ...] of so many ``regions``; anything else is refused, and nothing in it is run."""
     try:
         with np.load(io.BytesIO(read_plain_file(path, LARGEST)), allow_pickle=False) as content:
             mask: Mask = content["mask"]
-        if mask.dtype != np.bool_ or mask.ndim != 3 or (regions is not None and len(mask) != regions) or mask.size == 0:
-            raise ValueError(f"it holds {mask.dtype} of shape {mask.shape}, expected bool [{regions or 'K'}, H, W]")
+        if (
+            mask.dtype != np.bool_
+            or mask.ndim not in (3, 4)
+            or (regions is not None and len(mask) != regions)
+            or mask.size == 0
+        ):
+            expected = f"bool [{regions or 'K'}, ...]"
+            raise ValueError(f"it holds {mask.dtype} of shape {mask.shape}, expected {expected}")
     except BROKEN as error:
         said = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())[:200]
         raise UserError(f"{path}: cannot be read ({said}); restore it or train again") from None

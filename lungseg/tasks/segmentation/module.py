@@ -33,4 +33,4 @@ class SegmentationModule(TaskModule):
         losses = torch.stack([self.loss(logits[[n]], masks[[n]]) for n in range(len(logits))])
         self.require_finite(losses.mean(), "validation")
         predicted = self.loss.probabilities(logits.float()) > 0.5
-        self.measure.update(predicted, masks > 0.5, batch["index"], losses)
+        self.measure.update(predicted, masks > 0.5, batch["index"], losses, batch["part"])

@@ -12,10 +12,11 @@ from lungseg.metrics.overlap import Scores, summarise
 
 
 def confusion(predicted: Tensor, reference: Tensor) -> Tensor:
-    """Counts pixels: bool [B, K, H, W] twice -> int64 [B, K, 4]."""
-    both = (predicted & reference).sum((2, 3))
-    found, there = predicted.sum((2, 3)), reference.sum((2, 3))
-    pixels = predicted.shape[2] * predicted.shape[3]
+    """Counts pixels or voxels: bool [B, K, ...] twice -> int64 [B, K, 4]."""
+    predicted, reference = predicted.flatten(2), reference.flatten(2)
+    both = (predicted & reference).sum(2)
+    found, there = predicted.sum(2), reference.sum(2)
+    pixels = predicted.shape[2]
     return torch.stack([both, found - both, there - both, pixels - found - there + both], dim=-1)
 
 
@@ -26,20 +27,21 @@ def _mean(values: Scores) -> float:
 
 
 class CaseOverlap(Metric):
-    """Holds counts and loss of every case seen, reduced in the order of the cases, each once.
+    """Holds counts and loss of every case seen, reduced in the order of the cases, each part of each once.
 
     So the result is equal to the bit whatever the batches, their order and the number of ranks.
     """
 
     full_state_update = False
     indices: list[Tensor] | Tensor
+    parts: list[Tensor] | Tensor
     counts: list[Tensor] | Tensor
     losses: list[Tensor] | Tensor
 
     def __init__(self, regions: Sequence[str]) -> None:
         super().__init__()
         self.regions = list(regions)
-        for name in ("indices", "counts", "losses"):
+        for name in ("indices", "parts", "counts", "losses"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def names(self) -> list[str]:
@@ -49,10 +51,13 @@ class CaseOverlap(Metric):
         other.update(blank, blank, torch.zeros(1, dtype=torch.int64), torch.zeros(1))
         return list(other.compute())
 
-    def update(self, predicted: Tensor, reference: Tensor, index: Tensor, loss: Tensor) -> None:
-        """Takes bool [B, K, H, W] twice, which case each is, int64 [B], and its loss [B]."""
+    def update(
+        self, predicted: Tensor, reference: Tensor, index: Tensor, loss: Tensor, part: Tensor | None = None
+    ) -> None:
+        """Takes bool [B, K, ...] twice, which case each is, int64 [B], its loss [B], and which part of its case."""
         for state, value in (
             (self.indices, index),
+            (self.parts, torch.zeros_like(index) if part is None else part),
             (self.counts, confusion(predicted, reference)),
             (self.losses, loss.to(widest(loss.device))),
         ):
@@ -61,14 +66,16 @@ class CaseOverlap(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """Returns ``<region>/dice``, ... and ``dice``, the mean over regions (NaN where no case has one); ``loss``."""
-        indices, counts, losses = (
+        indices, parts, counts, losses = (
             (state if isinstance(state, Tensor) else torch.cat(state)).cpu().numpy()
-            for state in (self.indices, self.counts, self.losses)
+            for state in (self.indices, self.parts, self.counts, self.losses)
         )
-        _, first = np.unique(indices, return_index=True)  # sorted
-        summary = summarise(counts[first], self.regions)
+        keys, first = np.unique(np.stack([indices, parts], axis=1), axis=0, return_index=True)  # sorted
+        _, starts, number = np.unique(keys[:, 0], return_index=True, return_counts=True)
+        summary = summarise(np.add.reduceat(counts[first], starts), self.regions)
+        losses = np.add.reduceat(losses[first], starts) / number
         names = ("dice", "iou", "precision", "recall", "pooled_dice", "false_alarm_rate")
         values = {f"{region}/{name}": summary[region][name] for region in self.regions for name in names}
         overall = _mean(np.array([summary[region]["dice"] for region in self.regions]))
-        values |= {"dice": overall, "loss": float(losses[first].mean())}
+        values |= {"dice": overall, "loss": float(losses.mean())}
         return {name: torch.tensor(value, dtype=widest(self.device)) for name, value in values.items()}

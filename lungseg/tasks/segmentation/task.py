@@ -12,7 +12,7 @@ from lungseg.core.arrays import Mask
 from lungseg.core.prediction import Prediction, certain
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.loaded_case import LoadedCase, Predicted
-from lungseg.data.preprocessing import Preprocessing
+from lungseg.data.view import View
 from lungseg.data.visualize.overlay import Overlay
 from lungseg.data.visualize.volume_montage import flattened
 from lungseg.metrics import overlap
@@ -47,9 +47,9 @@ class Segmentation(Task):
     def measured(self) -> Mapping[str, bool]:
         return {name: name.rpartition("/")[2] not in SMALLER for name in CaseOverlap(self.parts).names()}
 
-    def decode(self, output: NDArray[np.float32], loaded: LoadedCase, how: Preprocessing | None) -> Prediction:
-        case, shape = loaded.case, (loaded.image.shape[0], loaded.image.shape[1])
-        return Prediction(case.id, output if how is None else how.back(output, case.id, shape))
+    def decode(self, output: NDArray[np.float32], loaded: LoadedCase, how: View | None) -> Prediction:
+        id = loaded.case.id
+        return Prediction(id, output if how is None else how.back(output, id, loaded.image.shape))
 
     def unflip(self, outputs: Tensor) -> Tensor:
         return outputs.flip(-1)
@@ -90,12 +90,9 @@ class Segmentation(Task):
     def read_baseline(self, path: Path) -> Mask:
         return mean_mask.load_mean_mask(path, len(self.parts))
 
-    def baselines(
-        self, kept: Mask, prediction: Prediction, loaded: LoadedCase, how: Preprocessing
-    ) -> dict[str, Prediction]:
+    def baselines(self, kept: Mask, prediction: Prediction, loaded: LoadedCase, how: View) -> dict[str, Prediction]:
         """Predicts the training cases' mean mask, and nothing at all."""
-        shape = (loaded.image.shape[0], loaded.image.shape[1])
-        mean = how.back(kept.astype(np.float32), loaded.case.id, shape) >= 0.5
+        mean = how.back(kept.astype(np.float32), loaded.case.id, loaded.image.shape) >= 0.5
         masks = {"mean_mask": mean, "all_background": np.zeros_like(loaded.masks)}
         return {name: certain(mask, prediction) for name, mask in masks.items()}
 

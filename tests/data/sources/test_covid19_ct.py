@@ -57,9 +57,12 @@ def test_a_scan_or_mask_alone_is_told(root):
         covid19_ct.cases(root=str(root / "ct_scans"))
 
 
-def test_training_on_volumes_is_refused_in_one_line(root, tmp_path):
-    with pytest.raises(UserError, match="a volume of 16x12x5 voxels where one image was expected") as caught:
-        train(train_config(["data=covid19_ct", f"data.root={root}", f"run_dir={tmp_path / 'run'}", "logger=none"]))
+def test_training_on_volumes_as_pictures_is_refused_in_one_line(root, tmp_path):
+    words = ["data=covid19_ct", f"data.root={root}", f"run_dir={tmp_path / 'run'}", "logger=none"]
+    with pytest.raises(
+        UserError, match=r"a volume of 16x12x5 voxels where one image was expected; .* data\.view="
+    ) as caught:
+        train(train_config([*words, "data.view=null", "data.neighbours=0"]))
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
