@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lungseg.core.config.value_types import shown
 from lungseg.core.errors import UserError
 from lungseg.core.net_size import classic_parameters, size
 
@@ -47,7 +48,7 @@ def _require_a_view(data: Mapping[str, Any]) -> None:
         )
     for key in ("crop", "clahe") if data["view"] is not None else ():
         if data[key]:
-            raise UserError(f"data.{key}={data[key]}: is for pictures; volumes are seen whole: leave it out")
+            raise UserError(f"data.{key}={shown(data[key])}: is for pictures; volumes are seen whole: leave it out")
 
 
 def _require_poolings(config: Mapping[str, Any]) -> None:
