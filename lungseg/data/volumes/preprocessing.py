@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lungseg.core.arrays import Gray, Mask
 from lungseg.data.case import Case
-from lungseg.data.io.hounsfield import windowed
+from lungseg.data.io.hounsfield import window_to_uint8
 from lungseg.data.io.image import resize_masks
 from lungseg.data.loaded_case import LoadedCase
 from lungseg.data.preprocessing import Box, Normalisation, Preprocessing
@@ -73,7 +73,7 @@ class SlicePreprocessing:
 
     def shown(self, scan: Hounsfield) -> Gray:
         """Returns the voxels in the window's grey levels."""
-        return windowed(scan, *self.window)
+        return window_to_uint8(scan, *self.window)
 
     def tensor(self, slices: Gray) -> Tensor:
         """[C, H, W] uint8 -> float32, as the net is given it."""

@@ -12,8 +12,8 @@ from lungseg.core.arrays import Mask
 from lungseg.core.errors import UserError
 from lungseg.core.prediction import Prediction
 from lungseg.data.case import Case
-from lungseg.data.io.image import read_mask
 from lungseg.data.loaded_case import LoadedCase
+from lungseg.data.volumes.reading import read_region
 from lungseg.metrics import calibration
 from lungseg.metrics.lesions import detection_f1, lesions, severity
 from lungseg.metrics.surface import assd, hd95, nsd, surface_distances
@@ -71,7 +71,7 @@ class Scorer:
         if organ not in case.masks:
             return None
         try:
-            return read_mask(case.masks[organ], case.image, shape)
+            return read_region(case, organ, shape)
         except UserError as error:
             if not self._unread:
                 log.info("the infected share of the lungs is not measured where their mask is not readable: %s", error)
