@@ -78,7 +78,7 @@ def auto_strides(patch: Sequence[int], spacing: Sequence[float], depth: int) -> 
     sides, sizes, strides = list(patch), list(spacing), []
     for _ in range(depth):
         long_enough = [side % 2 == 0 and side // 2 >= LEAST_SIDE // 2 for side in sides]
-        shortest = min(sizes)
+        shortest = min((size for fits, size in zip(long_enough, sizes, strict=True) if fits), default=0.0)
         step = [2 if fits and size < ROUND * shortest else 1 for fits, size in zip(long_enough, sizes, strict=True)]
         sides = [side // each for side, each in zip(sides, step, strict=True)]
         sizes = [size * each for size, each in zip(sizes, step, strict=True)]
