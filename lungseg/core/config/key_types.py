@@ -218,6 +218,13 @@ SOURCES: Mapping[str, Kinds] = {
         "difficulty": DIFFICULTY,
         "domains": or_null(ByName(DIFFICULTY, "{north:easy,south:hard}", "hospitals, each easy, normal or hard")),
     },
+    "lungseg.data.sources.phantom_ct.cases": {
+        "count": Whole(1, 1_000_000, "40"),
+        "seed": SEED,
+        "pixels": Whole(32, LARGEST, "128"),
+        "slices": Whole(8, 2048, "56"),
+        "mix": ByName(SHARE, "{Normal: 1}", "a share for each class"),
+    },
     "lungseg.data.sources.covid_qu_ex.cases": {
         "part": Choice(("auto", "lung", "infection"), "auto"),
         "regions": TASK["regions"],
