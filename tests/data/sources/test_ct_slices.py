@@ -135,4 +135,4 @@ def test_infection_is_learnt_on_the_publishers_split(published, tmp_path):
     rows = list(csv.DictReader((run.path / "evaluation" / "ct_slices-test" / "cases.csv").open()))
     assert sorted(row["id"] for row in rows) == sorted(f"test-{n}" for n in TEST)
     with pytest.raises(UserError, match=r"0\.jpg: its name ends in \.jpg; expected a volume"):
-        train(train_config([*words, "data.view=slices", f"run_dir={tmp_path / 'none'}"]))
+        train(train_config([*words, "data.view=slices", "data.normalise=imagenet", f"run_dir={tmp_path / 'none'}"]))
