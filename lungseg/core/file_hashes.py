@@ -12,8 +12,9 @@ from lungseg.core.security.safe_json import described, read_object
 
 MANIFEST, CONFIG, SPLITS = "manifest.json", "config.yaml", "splits.json"
 BASELINE, WEIGHTS = "mean_mask.npz", "checkpoints/best.ckpt"
-CROP = "crop"  # the folder of the copied run that finds lungs, which has no manifest of its own
-MADE_ONCE = (CONFIG, BASELINE, f"{CROP}/{CONFIG}", f"{CROP}/{WEIGHTS}")  # before training begins
+CROP, GATE = "crop", "gate"  # folders of copied runs that find lungs, which have no manifests of their own
+COPIES = tuple(f"{folder}/{name}" for folder in (CROP, GATE) for name in (CONFIG, WEIGHTS))
+MADE_ONCE = (CONFIG, BASELINE, *COPIES)  # before training begins
 EXPLAINED: Mapping[str, str] = {
     CONFIG: "it was edited, or is another run's; restore it; if only the data has moved, "
     "leave it as it was and add data.root=FOLDER to the command",
@@ -42,8 +43,8 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def require_config_as_written(folder: Path) -> None:
     """Refuses a config that was changed since the run was made; without a manifest nothing is known of it."""
     home, name = folder, CONFIG
-    if folder.name == CROP and not (folder / MANIFEST).exists():
-        home, name = folder.parent, f"{CROP}/{CONFIG}"
+    if folder.name in (CROP, GATE) and not (folder / MANIFEST).exists():
+        home, name = folder.parent, f"{folder.name}/{CONFIG}"
     if (home / MANIFEST).is_file():
         _require(home, name, read_manifest(home / MANIFEST).get("sha256", {}).get(name))
 

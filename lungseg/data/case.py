@@ -28,13 +28,15 @@ class MaskFile:
 
     ``paths`` are united, as a left and a right lung. ``soft``: edges are blended, a pixel belongs where it has at
     least half the highest value. ``scaled``: published at another size than its image, and resized to it.
-    ``labels``: which values of a label map are the region; None: all but 0.
+    ``labels``: which values of a label map are the region; None: all but 0. ``side``: the patient's left or right
+    lung, of a map whose ``labels`` are the right and the left one; where they lie decides, not their numbers.
     """
 
     paths: tuple[Path, ...]
     soft: bool = False
     scaled: bool = False
     labels: tuple[int, ...] | None = None
+    side: str | None = None
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.paths))
@@ -61,7 +63,7 @@ def identity(picture: Picture) -> str:
         return repr(picture)
     named = "+".join(f"{path.name}:{path.stat().st_size}" for path in paths)
     if isinstance(picture, MaskFile):
-        named += f":{picture.soft:d}{picture.scaled:d}{picture.labels or ''}"
+        named += f":{picture.soft:d}{picture.scaled:d}{picture.labels or ''}{picture.side or ''}"
     return named
 
 

@@ -1,6 +1,8 @@
 """Loaders for one split data set; thin, and able to resume in the middle of an epoch."""
 
 import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import albumentations
 import pytorch_lightning as pl
@@ -9,11 +11,22 @@ from torch.utils.data import DataLoader, Sampler
 from lungseg.core.config.data_config import LoaderConfig
 from lungseg.core.cpu_count import cores
 from lungseg.core.errors import DataError
+from lungseg.data.case import Case
 from lungseg.data.case_reader import CaseReader
 from lungseg.data.dataset import CaseDataset, Sample
 from lungseg.data.loader import Loader
 from lungseg.data.samplers import InOrder, Key, ShuffledEpochs
 from lungseg.data.splits import Splits
+
+MakeDataset = Callable[[Sequence[Case], CaseReader, albumentations.Compose | None, int], CaseDataset]
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Says how cases become samples to train and to validate on."""
+
+    train: MakeDataset
+    val: MakeDataset
 
 
 class CaseDataModule(pl.LightningDataModule):
@@ -26,7 +39,7 @@ class CaseDataModule(pl.LightningDataModule):
         loader: LoaderConfig,
         augment: albumentations.Compose | None = None,
         seed: int = 0,
-        dataset: type[CaseDataset] = CaseDataset,
+        datasets: Datasets | None = None,
     ) -> None:
         super().__init__()
         self.loaders: list[Loader[Sample]] = []
@@ -36,8 +49,9 @@ class CaseDataModule(pl.LightningDataModule):
             few = self.splits["train"][: loader.overfit * loader.batch_size]
             self.splits |= {"train": few, "val": few}
             augment = None
-        self.train_set = dataset(self.splits["train"], reader, augment, seed)
-        self.val_set = dataset(self.splits["val"], reader, None, seed)
+        make = datasets or Datasets(CaseDataset, CaseDataset)
+        self.train_set = make.train(self.splits["train"], reader, augment, seed)
+        self.val_set = make.val(self.splits["val"], reader, None, seed)
         self._require_regions()
         if len(self.train_set) < 2:
             raise DataError(f"the train split has {len(self.train_set)} case; at least 2 are needed for batch norm")

@@ -39,7 +39,7 @@ class CaseDataset(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
-        image, masks = self._pixels(index)
+        image, masks = self._pixels(index, epoch)
         case, part = self.index_of(index)
         if self.augment is not None:
             self.augment.set_random_seed(mix_seed(self.seed, epoch, index))
@@ -54,12 +54,16 @@ class CaseDataset(Dataset[Sample]):
 
     @staticmethod
     def _augmented(augment: albumentations.Compose, image: Gray, masks: Mask) -> tuple[Gray, Mask]:
-        """Changes both alike, image [H, W] or [C, H, W]; OpenCV takes no mask of 0 regions."""
+        """Changes both alike, image [H, W] or [C, H, W], masks [K, H, W] or [K, C, H, W].
+
+        All planes of a volume are changed alike. OpenCV takes no mask of 0 regions.
+        """
         channels = image[..., None] if image.ndim == 2 else np.ascontiguousarray(image.transpose(1, 2, 0))
-        given = {"mask": masks.transpose(1, 2, 0).astype(np.uint8)} if len(masks) else {}
+        flat = masks.reshape(-1, *masks.shape[-2:])
+        given = {"mask": np.ascontiguousarray(flat.transpose(1, 2, 0).astype(np.uint8))} if len(masks) else {}
         changed = augment(image=channels, **given)
         pixels = changed["image"][..., 0] if image.ndim == 2 else changed["image"].transpose(2, 0, 1)
-        return pixels, changed["mask"].transpose(2, 0, 1) > 0 if len(masks) else masks
+        return pixels, (changed["mask"].transpose(2, 0, 1) > 0).reshape(masks.shape) if len(masks) else masks
 
     def index_of(self, index: int) -> tuple[int, int]:
         """Returns which case a sample is of, and which part of it."""
@@ -90,5 +94,6 @@ class CaseDataset(Dataset[Sample]):
         """The image [S, S] as it is before augmentation and normalisation."""
         return self._pixels(index)[0]
 
-    def _pixels(self, index: int) -> tuple[Gray, Mask]:
+    def _pixels(self, index: int, epoch: int = 0) -> tuple[Gray, Mask]:
+        """Returns a sample before augmentation; ``epoch`` matters where parts of a case are drawn."""
         return self.reader.pixels(self.cases[index])

@@ -13,11 +13,15 @@ from lungseg.data.case import Case
 
 @dataclass(frozen=True, eq=False)
 class LoadedCase:
-    """Holds a case, its image [H, W] or volume [Z, Y, X], and the masks of a task's regions, [K, ...] of that size."""
+    """Holds a case, its image [H, W] or volume [Z, Y, X], and the masks of a task's regions, [K, ...] of that size.
+
+    ``spacing``: millimetres along each axis of a volume; None of a picture.
+    """
 
     case: Case
     image: NDArray[Any]
     masks: Mask
+    spacing: tuple[float, ...] | None = None
 
 
 Predicted = Iterator[tuple[LoadedCase, Prediction]]

@@ -28,16 +28,17 @@ from lungseg.core.write_errors import refusal
 from lungseg.data.array_file import MappedArrays, create_array_file, index_paths
 from lungseg.data.cache_dir import cache_folder, key
 from lungseg.data.case import Case
+from lungseg.data.region_points import region_points
 
 log = logging.getLogger("lungseg")
 
-VERSION = 2  # of what the arrays are and how they lie; a change makes every older pack unused
+VERSION = 3  # of what the arrays are and how they lie; a change makes every older pack unused
 SAMPLED = 16  # cases whose arrays are compared with their checksums on opening,
 SAMPLED_BYTES = 256 * 2**20  # or as many of large ones as have so much, but the first and the last in any case
-PLACES = tuple(path.name for name in ("images.npy", "masks.npy") for path in index_paths(Path(name)))
+PLACES = tuple(path.name for name in ("images.npy", "masks.npy", "points.npy") for path in index_paths(Path(name)))
 INDEX = ("cases.json", "areas.npy", "checks.npy", *PLACES)  # files that are compared wholly
 
-_Decoded = tuple[NDArray[Any], Mask, list[int], int]  # with each region's area and the checksum of both arrays
+_Decoded = tuple[NDArray[Any], Mask, NDArray[np.int64], list[int], int]  # with points, areas and the checksum
 
 
 class Preprocessor(Protocol):
@@ -54,11 +55,15 @@ class Preprocessor(Protocol):
 
 @dataclass(frozen=True)
 class Pack:
-    """Holds the mapped images and masks of all cases, each region's area [N, K] in elements, and each case's row."""
+    """Holds the mapped images and masks of all cases, each region's area [N, K] in elements, and each case's row.
+
+    ``points``: where some voxels of each region of a volume lie, positions in its flat mask.
+    """
 
     folder: Path
     images: MappedArrays
     masks: MappedArrays
+    points: MappedArrays
     areas: NDArray[np.int64]
     rows: dict[str, int]
 
@@ -69,6 +74,10 @@ class Pack:
     def case(self, id: str) -> tuple[NDArray[Any], Mask]:
         row = self.rows[id]
         return self.images[row], self.masks[row]
+
+    def points_of(self, id: str) -> NDArray[np.int64]:
+        """Returns where some voxels of each region of a volume lie."""
+        return self.points[self.rows[id]]
 
 
 def open_pack(cases: Sequence[Case], regions: Sequence[str], how: Preprocessor, show: bool = True) -> Pack:
@@ -108,12 +117,14 @@ def _write(folder: Path, cases: Sequence[Case], regions: Sequence[str], how: Pre
     with (
         create_array_file(folder / "images.npy", for_images) as images,
         create_array_file(folder / "masks.npy", for_masks) as masks,
+        create_array_file(folder / "points.npy") as points,
         contextlib.closing(_decode(cases, regions, how)) as decoded,
     ):
         for row, one in enumerate(tqdm(decoded, "reading", number, leave=False, disable=None if show else True)):
-            image, mask, areas[row], checks[row] = one
+            image, mask, places, areas[row], checks[row] = one
             images.append(image)
             masks.append(mask)
+            points.append(places)
     np.save(folder / "areas.npy", areas)
     np.save(folder / "checks.npy", checks)
     (folder / "cases.json").write_text(json.dumps([case.id for case in cases]))
@@ -127,7 +138,8 @@ def _decode(cases: Sequence[Case], regions: Sequence[str], how: Preprocessor) ->
         image, masks = (np.asarray(array, order="C") for array in how.case(case, regions))
         if masks.dtype != np.bool_ or len(masks) != len(regions):
             raise TypeError(f"{len(masks)} masks of {masks.dtype}; expected {len(regions)} of bool")
-        return image, masks, [int(np.count_nonzero(mask)) for mask in masks], _check(image, masks)
+        points = region_points(masks)
+        return image, masks, points, [int(np.count_nonzero(mask)) for mask in masks], _check(image, masks, points)
 
     waiting: deque[Future[_Decoded]] = deque()
     with ThreadPoolExecutor(cores()) as pool:
@@ -151,6 +163,7 @@ def _map(folder: Path) -> Pack:
         folder,
         MappedArrays(folder / "images.npy"),
         MappedArrays(folder / "masks.npy"),
+        MappedArrays(folder / "points.npy"),
         np.load(folder / "areas.npy", allow_pickle=False),
         {id: row for row, id in enumerate(ids)},
     )
@@ -162,18 +175,19 @@ def _checked(folder: Path, number: int) -> Pack:
         raise ValueError("the index differs")
     pack = _map(folder)
     checks = np.load(folder / "checks.npy", allow_pickle=False)
-    if not len(pack.images) == len(pack.masks) == len(pack.areas) == len(pack.rows) == len(checks) == number:
+    lengths = [len(part) for part in (pack.images, pack.masks, pack.points, pack.areas, pack.rows, checks)]
+    if lengths != [number] * len(lengths):
         raise ValueError("the lengths differ")
     large = (pack.images.nbytes + pack.masks.nbytes) // max(number, 1)
     sampled = min(number, SAMPLED, max(SAMPLED_BYTES // max(large, 1), 2))
     for row in np.linspace(0, number - 1, sampled).astype(int):
-        if _check(pack.images[row], pack.masks[row]) != checks[row]:
+        if _check(pack.images[row], pack.masks[row], pack.points[row]) != checks[row]:
             raise ValueError("the pixels differ")
     return pack
 
 
-def _check(image: NDArray[Any], masks: Mask) -> int:
-    return zlib.crc32(masks.data, zlib.crc32(image.data))
+def _check(image: NDArray[Any], masks: Mask, points: NDArray[np.int64]) -> int:
+    return zlib.crc32(points.data, zlib.crc32(masks.data, zlib.crc32(image.data)))
 
 
 def _check_index(folder: Path) -> int:

@@ -93,9 +93,9 @@ class Preprocessing:
         """Returns the image and its masks as they were published."""
         return LoadedCase(case, *read_case(case, list(regions)))
 
-    def input(self, id: str, image: Gray) -> Tensor:
+    def input(self, loaded: LoadedCase) -> Tensor:
         """[H, W] -> what the net is given of it."""
-        return self.tensor(self.image(id, image))
+        return self.tensor(self.image(loaded.case.id, loaded.image))
 
     def cache_key(self, case: Case) -> object:
         """Returns what decides about the pixels of a case but its files."""

@@ -35,8 +35,8 @@ class View(Protocol):
         """Returns what the net is given of a sample."""
         ...
 
-    def input(self, id: str, image: NDArray[Any]) -> Tensor:
-        """Returns what an inferer is given of a whole published image."""
+    def input(self, loaded: LoadedCase) -> Tensor:
+        """Returns what an inferer is given of a whole published case."""
         ...
 
     def back(self, planes: NDArray[np.float32], id: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""How a net is applied to whole cases: images in batches, volumes slice by slice."""
+"""How a net is applied to whole cases: images in batches, volumes slice by slice or window by window."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from lungseg.inference.sliding_window import sliding_window
 
 Network = Callable[[Tensor], Tensor]
 
@@ -32,8 +34,44 @@ class Slices:
     batch_size: int
 
     def __call__(self, net: Network, inputs: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
-        reach = torch.arange(-self.neighbours, self.neighbours + 1)
         for volume in inputs:
-            places = (torch.arange(len(volume))[:, None] + reach).clamp(0, len(volume) - 1)
+            places = _near(len(volume), self.neighbours)
             outputs = [net(volume[some].to(device)).float().cpu() for some in torch.split(places, self.batch_size)]
             yield torch.cat(outputs).movedim(0, 1)
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Gives a 3-D net some windows of a volume [Z, Y, X] at a time; they overlap by half."""
+
+    patch: tuple[int, int, int]
+    batch_size: int
+
+    def __call__(self, net: Network, inputs: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
+        for volume in inputs:
+            yield sliding_window(net, volume[None], self.patch, self.batch_size, device=device)
+
+
+@dataclass(frozen=True)
+class SlicePatches:
+    """Gives a 2-D net some windows of the slices of a volume [Z, Y, X] at a time, with their neighbours."""
+
+    neighbours: int
+    patch: tuple[int, int, int]  # of one slice
+    batch_size: int
+
+    def __call__(self, net: Network, inputs: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
+        def of_slice(windows: Tensor) -> Tensor:
+            return net(windows[:, :, 0])[:, :, None]
+
+        for volume in inputs:
+            slices = [
+                sliding_window(of_slice, volume[near][:, None], self.patch, self.batch_size, device=device)
+                for near in _near(len(volume), self.neighbours)
+            ]
+            yield torch.cat(slices, dim=1)
+
+
+def _near(number: int, neighbours: int) -> Tensor:
+    """[Z, C]: each slice's own place and those beside it; at the ends the last one again."""
+    return (torch.arange(number)[:, None] + torch.arange(-neighbours, neighbours + 1)).clamp(0, number - 1)

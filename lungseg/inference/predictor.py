@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lungseg.core.device import device
+from lungseg.core.file_hashes import CROP
 from lungseg.core.prediction import mean
 from lungseg.data.case import Case
 from lungseg.data.loaded_case import Predicted
-from lungseg.inference.inferers import Slices
 from lungseg.inference.load_run import TrainedRun
-from lungseg.inference.lung_cropper import cropper_of, lung_boxes
+from lungseg.inference.lung_boxes import lung_boxes
+from lungseg.inference.lung_runs import gate_of, kept_lung_run
+from lungseg.inference.trained_predictor import trained_predictor
 from lungseg.inference.whole_image import Change, Predictor
-from lungseg.tasks.build import build_preprocessing
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,10 @@ class Ensemble:
 
 
 def predictor_of(trained: TrainedRun, cases: Sequence[Case], tta: str = "none") -> Predictor:
-    """For these ``cases``: where a run cuts to the lungs, these are looked for in them first."""
-    cfg, task = trained.cfg, trained.module.task
+    """For these ``cases``: where a run cuts to the lungs, or keeps to them, these are looked for in them first."""
+    cfg = trained.cfg
     accelerator, preprocessing = cfg.trainer.accelerator, cfg.data.preprocessing
-    cropper = cropper_of(trained.run, preprocessing.crop)
-    how = build_preprocessing(preprocessing, lung_boxes(cropper, cases, accelerator) if cropper else None)
-    regions, batch_size = list(task.regions.names), cfg.data.loader.batch_size
-    single = Predictor(task, trained.module, regions, how, device(accelerator), batch_size, tta=tta)
-    if preprocessing.view is None:
-        return single
-    return replace(single, batch_size=1, inferer=Slices(preprocessing.neighbours, batch_size))
+    cropper = kept_lung_run(trained.run, preprocessing.crop, CROP)
+    boxes = lung_boxes(cropper, cases, accelerator) if cropper else None
+    gate = gate_of(trained.run, preprocessing.gate, accelerator)
+    return replace(trained_predictor(trained, accelerator, boxes), tta=tta, gate=gate)

@@ -1,6 +1,6 @@
 """Whole cases through a trained net: probabilities at each image's own size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from lungseg.core.arrays import Gray
+from lungseg.core.arrays import Gray, Mask
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.data.io.spacing import spacing
@@ -31,6 +31,7 @@ class Item:
 
 
 TTA = ("none", "flip")
+LUNG = 0.5  # probability from which lungs are lungs
 Change = Callable[[Case, Gray], Gray]
 
 
@@ -52,8 +53,21 @@ class WholeCases(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         case = self.cases[index]
         loaded = self.how.load(case, self.regions)
-        given = loaded.image if self.change is None else self.change(case, loaded.image)
-        return Item(loaded, self.how.input(case.id, given), spacing(case))
+        given = loaded if self.change is None else replace(loaded, image=self.change(case, loaded.image))
+        return Item(loaded, self.how.input(given), loaded.spacing or spacing(case))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Finds the lungs that predictions are kept to; ``organs`` are their places among its outputs."""
+
+    predictor: "Predictor"
+    organs: Sequence[int]
+
+    def __call__(self, cases: Sequence[Case]) -> Iterator[Mask]:
+        """Yields each case's lungs at its own size."""
+        for _, prediction in self.predictor(cases, show=False):
+            yield np.asarray(prediction.mask(LUNG)[list(self.organs)].any(axis=0), np.bool_)
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,16 @@ class Predictor:
     inferer: Inferer = field(default_factory=WholeImages)
     tta: str = "none"
     change: Change | None = None
+    gate: Gate | None = None  # what is predicted outside of its lungs is taken back
 
     def __call__(self, cases: Sequence[Case], show: bool = True) -> Predicted:
+        if self.gate is None:
+            yield from self._predict(cases, show)
+            return
+        for (loaded, prediction), lungs in zip(self._predict(cases, show), self.gate(cases), strict=True):
+            yield loaded, prediction.but(prediction.probabilities * lungs)
+
+    def _predict(self, cases: Sequence[Case], show: bool) -> Predicted:
         if self.tta not in TTA:
             raise UserError(f"tta={self.tta}: expected one of {', '.join(TTA)}")
         loader = Loader(WholeCases(cases, self.regions, self.how, self.change), list, batch_size=self.batch_size)

@@ -1,5 +1,6 @@
 """What every net here is: any size in, the same size out, an encoder that can be frozen."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch.nn.functional as F
@@ -7,15 +8,17 @@ from torch import Tensor, nn
 
 
 class Net(nn.Module):
-    """Maps image [B, C, H, W] to logits [B, K, H, W] for any H and W, by a net that wants multiples of ``stride``.
+    """Maps image [B, C, ...] to logits [B, K, ...] of any size, by a net that wants multiples of ``stride``.
 
-    The lower and right edges are repeated up to the next multiple and cut off again. A frozen encoder gets no
-    gradient and stays in evaluation mode, so that its batch norms and dropout stand still too.
+    ``stride`` is that of both axes of an image, or of each axis of a volume. The far edges are repeated up to the next
+    multiple and cut off again. A frozen encoder gets no gradient and stays in evaluation mode, so that its batch norms
+    and dropout stand still too.
     """
 
-    def __init__(self, net: nn.Module, stride: int, *, freeze: bool = False) -> None:
+    def __init__(self, net: nn.Module, stride: int | Sequence[int], *, freeze: bool = False) -> None:
         super().__init__()
-        self.net, self.stride, self.frozen = net, stride, freeze
+        self.net, self.frozen = net, freeze
+        self.strides = (stride, stride) if isinstance(stride, int) else tuple(stride)
         if freeze:
             self.encoder.requires_grad_(False)
         self.train()
@@ -31,9 +34,11 @@ class Net(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        height, width = image.shape[-2:]
-        below, right = -height % self.stride, -width % self.stride
-        if below or right:
-            image = F.pad(image, (0, right, 0, below), mode="replicate")
+        sides = image.shape[2:]
+        missing = [-side % stride for side, stride in zip(sides, self.strides, strict=True)]
+        if any(missing):
+            image = F.pad(image, [part for after in reversed(missing) for part in (0, after)], mode="replicate")
         logits: Tensor = self.net(image)
-        return logits[..., :height, :width]
+        for axis, side in enumerate(sides, start=2):
+            logits = logits.narrow(axis, 0, side)
+        return logits

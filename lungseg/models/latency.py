@@ -1,6 +1,7 @@
 """How long a net takes for one image."""
 
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import torch
@@ -10,11 +11,10 @@ SECONDS, LEAST, MOST = 1.0, 5, 50
 
 
 @torch.inference_mode()
-def milliseconds(net: nn.Module, size: int, device: torch.device) -> float:
-    """The median of passes over one image of ``size`` squared, after two that only warm up."""
+def milliseconds(net: nn.Module, shape: Sequence[int], device: torch.device) -> float:
+    """The median of passes over one image [C, ...] of ``shape``, after two that only warm up."""
     net = net.to(device).eval()
-    channels = next(one for one in net.parameters() if one.dim() == 4).shape[1]
-    image = torch.zeros(1, channels, size, size, device=device)
+    image = torch.zeros(1, *shape, device=device)
     times: list[float] = []
     began = time.perf_counter()
     while len(times) < LEAST + 2 or (len(times) < MOST and time.perf_counter() - began < SECONDS):

@@ -112,7 +112,7 @@ def _try_out(net: Net, in_channels: int, regions: int) -> None:
     Parameters that the logits do not depend on (some encoders keep a head) are not trained: several ranks that train
     together wait for every gradient.
     """
-    side = max(net.stride, 32)
+    side = max(*net.strides, 32)
     with torch.enable_grad():
         logits = net.eval()(torch.zeros(1, in_channels, 2 * side, 3 * side))
         net.train()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import albumentations
@@ -12,23 +13,27 @@ from hydra.utils import instantiate
 
 from lungseg.core.config.component import Component, TaskConfig
 from lungseg.core.config.compose import suggestion
-from lungseg.core.config.data_config import LoaderConfig, PreprocessingConfig
+from lungseg.core.config.data_config import DataConfig, LoaderConfig, PreprocessingConfig
 from lungseg.core.config.signature_types import signature_of
 from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.device import resolve
 from lungseg.core.errors import UserError
 from lungseg.data.case import Case
 from lungseg.data.case_reader import CaseReader
-from lungseg.data.datamodule import CaseDataModule, count_workers
+from lungseg.data.datamodule import CaseDataModule, Datasets, count_workers
 from lungseg.data.dataset import CaseDataset
 from lungseg.data.packed_cache import open_pack
-from lungseg.data.preprocessing import IMAGENET, Box, Preprocessing
+from lungseg.data.preprocessing import IMAGENET, Normalisation, Preprocessing
 from lungseg.data.splits import Splits, require_regions
 from lungseg.data.view import View
+from lungseg.data.volumes.patch_preprocessing import PatchPreprocessing
+from lungseg.data.volumes.patches import DrawnPatches, TiledPatches
 from lungseg.data.volumes.preprocessing import SlicePreprocessing
 from lungseg.data.volumes.slices import SliceDataset
 from lungseg.tasks.base import Task
 from lungseg.tasks.module import MakeOptimizer, MakeSchedule, ModuleParts, TaskModule
+
+Boxes = Mapping[str, Any]  # by case id: a Box of a picture, a VolumeBox of a volume
 
 
 def resolved(cfg: TrainConfig) -> TrainConfig:
@@ -37,32 +42,54 @@ def resolved(cfg: TrainConfig) -> TrainConfig:
     return replace(cfg, trainer=resolve(cfg.trainer), data=replace(cfg.data, loader=loader), trust=None)
 
 
-def build_preprocessing(how: PreprocessingConfig, boxes: Mapping[str, Box] | None = None) -> View:
+def build_preprocessing(how: PreprocessingConfig, boxes: Boxes | None = None) -> View:
     """``dataset`` is measured later and is ImageNet's until then."""
     known = {"imagenet": IMAGENET, "image": None, "dataset": IMAGENET}
     normalise = known[how.normalise] if isinstance(how.normalise, str) else how.normalise
-    if how.view == "slices":
-        return SlicePreprocessing(how.size, how.window, how.neighbours, how.aspect, normalise)
+    if how.view is not None:
+        return _volume_view(how, normalise, boxes)
     return Preprocessing(size=how.size, clahe=how.clahe, aspect=how.aspect, boxes=boxes or {}, normalise=normalise)
 
 
-def build_data(
-    cfg: TrainConfig, splits: Splits, boxes: Mapping[str, Box] | None = None, show: bool = True
-) -> CaseDataModule:
+def _volume_view(how: PreprocessingConfig, normalise: Normalisation, boxes: Mapping[str, Any] | None) -> View:
+    if how.patch is None:
+        return SlicePreprocessing(
+            window=how.window, normalise=normalise, clahe=how.clahe, boxes=boxes or {},
+            size=how.size, neighbours=how.neighbours, aspect=how.aspect,
+        )  # fmt: skip
+    if isinstance(how.spacing, str):
+        raise TypeError("data.spacing=auto is measured first")
+    return PatchPreprocessing(
+        window=how.window, normalise=normalise, clahe=how.clahe, boxes=boxes or {},
+        patch=how.patch, spacing=how.spacing, neighbours=None if how.sees_volumes else how.neighbours,
+    )  # fmt: skip
+
+
+def _datasets(data: DataConfig) -> Datasets:
+    how, loader = data.preprocessing, data.loader
+    if how.view is None:
+        return Datasets(CaseDataset, CaseDataset)
+    if how.patch is None:
+        return Datasets(SliceDataset, SliceDataset)
+    drawn = partial(DrawnPatches, number=loader.patches_per_volume, foreground=loader.foreground)
+    return Datasets(drawn, TiledPatches)
+
+
+def build_data(cfg: TrainConfig, splits: Splits, boxes: Boxes | None = None, show: bool = True) -> CaseDataModule:
     """Builds the loaders' source; where normalisation is the data set's own, it is measured: see ``measured``."""
     task = build_task(cfg.task)
-    dataset = CaseDataset if cfg.data.preprocessing.view is None else SliceDataset
+    datasets = _datasets(cfg.data)
     regions = list(task.regions.names)
     require_regions(splits, regions)
     loader, how = cfg.data.loader, build_preprocessing(cfg.data.preprocessing, boxes)
     pack = open_pack(_packed(loader, splits), regions, how, show) if loader.pack else None
     reader = CaseReader(regions, how, pack, task.targets)
     if cfg.data.preprocessing.normalise == "dataset":
-        measured = replace(cfg.data.preprocessing, normalise=measure(dataset(splits["train"], reader)))
-        reader = replace(reader, how=build_preprocessing(measured, boxes))
+        levels = measure(datasets.train(splits["train"], reader, None, cfg.seed))
+        reader = replace(reader, how=build_preprocessing(replace(cfg.data.preprocessing, normalise=levels), boxes))
     transforms = [build_part("augment", transform) for transform in cfg.augment.transforms]
     augment = albumentations.Compose(transforms) if transforms else None
-    return CaseDataModule(splits, reader, loader, augment, cfg.seed, dataset)
+    return CaseDataModule(splits, reader, loader, augment, cfg.seed, datasets)
 
 
 def measured(cfg: TrainConfig, data: CaseDataModule) -> TrainConfig:

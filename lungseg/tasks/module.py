@@ -36,7 +36,7 @@ class ModuleParts:
 
 
 class TaskModule(pl.LightningModule, ABC):
-    """Holds the net, its loss and how it is optimised; called with images [B, 1, H, W], it returns what is decoded.
+    """Holds the net, its loss and how it is optimised; called with images [B, C, ...], it returns what is decoded.
 
     ``measure`` collects the numbers of the validation cases, named as ``Task.measured`` does.
     """
@@ -47,7 +47,9 @@ class TaskModule(pl.LightningModule, ABC):
     def __init__(self, parts: ModuleParts) -> None:
         super().__init__()
         net = parts.net
-        self.net = net.to(memory_format=torch.channels_last) if parts.channels_last else net
+        volumes = any(weight.dim() == 5 for weight in net.parameters())
+        self.layout = torch.channels_last_3d if volumes else torch.channels_last
+        self.net = net.to(memory_format=self.layout) if parts.channels_last else net
         self.loss = parts.loss
         self._optimizer, self._schedule = parts.optimizer, parts.schedule
         self.seed, self.channels_last = parts.seed, parts.channels_last
@@ -55,7 +57,7 @@ class TaskModule(pl.LightningModule, ABC):
     def outputs(self, image: Tensor) -> Tensor:
         """Returns what the net makes of images, before anything is decoded."""
         if self.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
+            image = image.contiguous(memory_format=self.layout)
         outputs: Tensor = self.net(image)
         return outputs
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from lungseg.core.errors import UserError
 
+SIDES = {"left_": "right_", "right_": "left_"}
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -41,9 +43,26 @@ class Regions:
         """Names the organ that a net is expected to look at: its own, else that of its lesions."""
         return [*self.organs, *self.hosts][0]
 
+    @property
+    def sided(self) -> list[str]:
+        """Lists the regions that are of the patient's left or right."""
+        return [name for name in self.names if name.startswith(tuple(SIDES))]
+
+    def mirrored(self) -> list[int]:
+        """Returns for each region the place of what it is in a mirrored image."""
+        return [self.names.index(other) if (other := _other_side(name)) in self.names else place
+                for place, name in enumerate(self.names)]  # fmt: skip
+
     def index(self, name: str) -> int | None:
         """Returns a region's place among the outputs; None where the task does not have it."""
         return self.names.index(name) if name in self.names else None
+
+
+def _other_side(name: str) -> str:
+    for side, other in SIDES.items():
+        if name.startswith(side):
+            return other + name.removeprefix(side)
+    return name
 
 
 def regions_of(task: Mapping[str, Any]) -> Regions:

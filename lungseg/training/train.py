@@ -13,7 +13,7 @@ from lungseg.core.config.evaluate_config import EvaluateConfig
 from lungseg.core.config.train_config import TrainConfig
 from lungseg.core.device import device, device_name
 from lungseg.core.errors import UserError
-from lungseg.core.file_hashes import MADE_ONCE, WEIGHTS, file_hash, hashes
+from lungseg.core.file_hashes import CROP, GATE, MADE_ONCE, WEIGHTS, file_hash, hashes
 from lungseg.core.manifest import FORMAT
 from lungseg.core.run_directory import Run, create_run, environment, open_run
 from lungseg.core.security.checkpoint_content import require_finite
@@ -21,11 +21,11 @@ from lungseg.core.security.saved_config import own_modules
 from lungseg.core.security.trusted_code import trusting
 from lungseg.core.shell_commands import evaluate_command
 from lungseg.core.signals import Interrupted, Signals
+from lungseg.data.boxes import AnyBox
 from lungseg.data.build import build_cases, build_splits
 from lungseg.data.case import fingerprint
 from lungseg.data.contamination import copies_across
 from lungseg.data.datamodule import CaseDataModule
-from lungseg.data.preprocessing import Box
 from lungseg.data.saved_splits import load_splits, save_splits
 from lungseg.data.splits import Splits
 from lungseg.evaluation.case_selection import Selection
@@ -33,10 +33,12 @@ from lungseg.evaluation.evaluate import judge_run
 from lungseg.evaluation.loggers import build
 from lungseg.inference.checkpoint_reader import load_checkpoint, load_training_state
 from lungseg.inference.load_run import TrainedRun
-from lungseg.inference.lung_cropper import cropper_of, keep_cropper, lung_boxes, open_cropper, tell_overlap
+from lungseg.inference.lung_boxes import lung_boxes
+from lungseg.inference.lung_runs import KEYS, keep_copy, kept_lung_run, open_lung_run, require_same_kind, tell_overlap
 from lungseg.models.latency import milliseconds
 from lungseg.tasks.build import build_data, build_module, measured, resolved
 from lungseg.tasks.module import TaskModule
+from lungseg.tasks.volume_geometry import with_geometry
 from lungseg.training import interruption
 from lungseg.training.distributed import slurm_requeue
 from lungseg.training.distributed.rank_group import RankGroup, team_of
@@ -56,8 +58,8 @@ class Prepared:
     data: CaseDataModule
     splits: Splits  # whole, also where data.overfit trains on a part
     fingerprint: str  # of the cases
-    cropper: Run | None  # finds the lungs that images are cut to
-    boxes: Mapping[str, Box] | None  # where it found them
+    lungs: Mapping[str, Run]  # by folder: the runs that find lungs to cut images to, or to keep predictions to
+    boxes: Mapping[str, AnyBox] | None  # where lungs were found
 
 
 def train(cfg: TrainConfig, overrides: Sequence[str] = ()) -> Run:
@@ -98,32 +100,46 @@ def _train(cfg: TrainConfig, earlier: Run | None, team: RankGroup, signals: Sign
 
 
 def _prepare(cfg: TrainConfig, earlier: Run | None) -> Prepared:
-    cases, crop = build_cases(cfg.data.source), cfg.data.preprocessing.crop
+    cases = build_cases(cfg.data.source)
     found = fingerprint(cases)
     if earlier is None:
         splits = build_splits(cases, cfg.data)
     else:
         splits = load_splits(cases, earlier.splits_file)
         require_same_data(earlier, found)
+    cfg = with_geometry(cfg, splits["train"])
     module = build_module(cfg)  # a net that cannot be is refused before any image is read
-    cropper = cropper_of(earlier, crop) if earlier else open_cropper(crop) if crop else None
-    boxes = lung_boxes(cropper, cases, cfg.trainer.accelerator) if cropper else None
+    lungs = _lung_runs(cfg, earlier)
+    boxes = lung_boxes(lungs[CROP], cases, cfg.trainer.accelerator) if CROP in lungs else None
     data = build_data(cfg, splits, boxes)
-    return Prepared(measured(cfg, data), module, data, splits, found, cropper, boxes)
+    return Prepared(measured(cfg, data), module, data, splits, found, lungs, boxes)
+
+
+def _lung_runs(cfg: TrainConfig, earlier: Run | None) -> dict[str, Run]:
+    """Opens the runs that find lungs for this one: the copies within ``earlier``, where it is gone on with."""
+    how = cfg.data.preprocessing
+    runs = {}
+    for folder, path in ((CROP, how.crop), (GATE, how.gate)):
+        if path is not None:
+            lungs = kept_lung_run(earlier, path, folder) if earlier else open_lung_run(path, KEYS[folder])
+            assert lungs is not None
+            require_same_kind(KEYS[folder], lungs, how.view is not None)
+            runs[folder] = lungs
+    return runs
 
 
 def _new_run(prepared: Prepared) -> Run:
     """A directory that says what is about to be trained; made only now that all else is known to be right."""
-    cfg, cropper = prepared.cfg, prepared.cropper
+    cfg = prepared.cfg
     run = create_run(cfg.run_dir, f"{cfg.task.name}-{cfg.model.name}-{cfg.arm}")
     try:
         run.update_manifest(status="running", **slurm_requeue.identity())
         _describe(run, prepared)
-        if cropper is not None:
-            keep_cropper(cropper, run)
+        for folder, lungs in prepared.lungs.items():
+            keep_copy(lungs, run, folder)
         run.update_manifest(format=FORMAT, sha256=hashes(run.path, MADE_ONCE))  # a format promises these hashes
-        if cropper is not None:
-            tell_overlap(cropper, prepared.splits["test"])
+        for folder, lungs in prepared.lungs.items():
+            tell_overlap(lungs, prepared.splits["test"], folder)
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
@@ -215,8 +231,8 @@ def _test(prepared: Prepared, run: Run, writers: Sequence[Logger]) -> None:
     best = load_checkpoint(run.best)
     module.load_state_dict(best["state_dict"])
     require_finite(run.best, best["state_dict"])
-    size, chosen = cfg.data.preprocessing.size, device(cfg.trainer.accelerator)
-    run.update_manifest(best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, size, chosen))
+    shape, chosen = cfg.data.preprocessing.input_shape, device(cfg.trainer.accelerator)
+    run.update_manifest(best_epoch=best["epoch"] + 1, milliseconds_per_image=milliseconds(module, shape, chosen))
     log.info("testing the best weights (epoch %d) on cases never seen", best["epoch"] + 1)
     selection = Selection(splits["test"], "test", f"{cfg.data.source.name}-test", splits["val"])
     options = EvaluateConfig(run=(str(run.path),))

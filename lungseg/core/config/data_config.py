@@ -8,8 +8,13 @@ from lungseg.core.config.component import Component
 
 ORDER = (  # of the keys that all data sets share, as in conf/train.yaml
     *("size", "batch_size", "workers", "val", "test", "split_seed", "folds", "fold", "splits", "train_domains"),
-    *("drop_leaks", "limit", "clahe", "aspect", "normalise", "crop", "view", "window", "neighbours", "pack", "overfit"),
+    *("drop_leaks", "limit", "clahe", "aspect", "normalise", "crop", "gate", "view", "window", "neighbours", "patch"),
+    *("spacing", "foreground", "patches_per_volume", "pack", "overfit"),
 )
+
+
+Triple = tuple[int, int, int]
+PATCH: Triple = (32, 96, 96)  # of 3-D nets, where none is given
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,26 @@ class PreprocessingConfig:
     view: str | None  # how a net sees volumes; None: the cases are pictures
     window: tuple[float, float]  # Hounsfield units that are told apart
     neighbours: int  # slices on each side that the net sees as well
+    patch: Triple | None  # voxels along z, y and x that the net sees at once; None: whole slices
+    spacing: str | tuple[float, float, float] | None  # millimetres of a voxel; auto until it is measured
+    gate: str | None  # a run of task=lung whose lungs a prediction is kept to
 
     @property
     def channels(self) -> int:
         """Returns how many planes the net is given at once."""
         return 2 * self.neighbours + 1 if self.view == "slices" else 1
+
+    @property
+    def sees_volumes(self) -> bool:
+        """Returns whether the net is given 3-D patches."""
+        return self.view == "patches"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Returns the shape of one sample, as the net is given it."""
+        if self.patch is None:
+            return self.channels, self.size, self.size
+        return (1, *self.patch) if self.sees_volumes else (self.channels, *self.patch[1:])
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,8 @@ class LoaderConfig:
     workers: int | str  # auto until it is resolved
     pack: bool
     overfit: int | None
+    foreground: float = 0.33  # share of drawn patches that hold a region
+    patches_per_volume: int = 8  # drawn in each epoch
 
 
 @dataclass(frozen=True)
@@ -89,6 +111,8 @@ class DataConfig:
         """Reads the keys of ``data``."""
         frozen: dict[str, Any] = {key: tuple(value) if key in KEPT and isinstance(value, list) else value
                   for key, value in values.items()}  # fmt: skip
+        if frozen["view"] == "patches" and frozen["patch"] is None:
+            frozen["patch"] = PATCH
         return cls(
             source_of(values),
             PreprocessingConfig(**{key: frozen[key] for key in PREPROCESSING}),

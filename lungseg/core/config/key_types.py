@@ -18,6 +18,9 @@ RUN = Text("runs/my_run", "a run directory")
 LARGEST = 8192  # pixels per side; what an X-ray has at most
 MODULES = Text("my_package.module", "modules of your own code")
 AUTO = Choice(("auto",), "auto")
+SIDE = Whole(1, 2048, "96", "a number of voxels")
+STRIDE = Row((Whole(1, 4), Whole(1, 4), Whole(1, 4)), "[1,2,2]", "steps along z, y and x")
+SIZE = Number(above=0, most=100, example="1.5", name="millimetres")
 
 TOP: Kinds = {
     "pretrained": Flag(),
@@ -83,9 +86,14 @@ DATA: Kinds = {
         "imagenet",
     ),
     "crop": or_null(RUN),
-    "view": or_null(Choice(("slices",), "slices")),
+    "gate": or_null(RUN),
+    "view": or_null(Choice(("slices", "patches"), "slices")),
     "window": Row((Number(), Number()), "[-1250,250]", "two numbers of Hounsfield units, the lower first"),
     "neighbours": Whole(0, 8, "1", "a number of slices on each side"),
+    "patch": or_null(Row((SIDE, SIDE, SIDE), "[32,96,96]", "voxels along z, y and x")),
+    "spacing": or_null(Either((AUTO, Row((SIZE, SIZE, SIZE), "[5,1.5,1.5]", "millimetres along z, y and x")), "auto")),
+    "foreground": SHARE,
+    "patches_per_volume": Whole(1, 10_000, "8"),
     "pack": Flag(),
     "overfit": or_null(Whole(1, example="2", name="a number of batches")),
 }
@@ -149,6 +157,12 @@ COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
             "depth": Whole(1, 1000, "4"),
             "bilinear": Flag(),
         },
+        "lungseg.models.unet3d.build": {
+            **TRANSFERRED,
+            "width": Whole(1, 1024, "24"),
+            "depth": Whole(1, 8, "4"),
+            "strides": Either((AUTO, Several(STRIDE, name="a [z,y,x] for each level")), "auto"),
+        },
     },
     "loss": {
         "lungseg.tasks.losses.segmentation.BCEDice": {"bce": WEIGHT, "dice": WEIGHT},
@@ -187,6 +201,7 @@ COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
         "albumentations.RandomBrightnessContrast": {"brightness_limit": LIMITS, "contrast_limit": LIMITS},
         "albumentations.RandomGamma": {"gamma_limit": POSITIVE_LIMITS},
         "albumentations.CLAHE": {"clip_limit": LIMITS},
+        "albumentations.Downscale": {"scale_range": Row((SHARE, SHARE), "[0.5,0.9]", "two shares, the lower first")},
         "albumentations.GaussNoise": {"std_range": Row((SHARE, SHARE), "[0.01,0.05]", "two numbers from 0 to 1")},
         "albumentations.GaussianBlur": {"blur_limit": Either((Whole(0), Row((Whole(0), Whole(0)))), "[3,5]")},
     },

@@ -7,6 +7,8 @@ from lungseg.core.config.value_types import shown
 from lungseg.core.errors import UserError
 from lungseg.core.net_size import classic_parameters, size
 
+MIRRORS = ("HorizontalFlip", "Flip", "D4", "SquareSymmetry", "Transpose", "RandomRotate90")
+VOLUME_NET = "lungseg.models.unet3d.build"
 HALF = ("16-mixed", 16)  # precisions whose gradients are scaled
 
 
@@ -14,6 +16,8 @@ def require_combinations(config: Mapping[str, Any]) -> None:
     """Checks the values of a whole config together, each of which is known to be of its kind."""
     _require_shares(config["data"])
     _require_a_view(config["data"])
+    _require_a_fitting_net(config)
+    _require_no_mirror(config)
     _require_poolings(config)
     _require_a_loss(config["loss"])
     _require_clipping(config)
@@ -46,9 +50,62 @@ def _require_a_view(data: Mapping[str, Any]) -> None:
             f"data.neighbours={data['neighbours']}: pictures have no neighbouring slices; leave it out, or choose data "
             "of volumes"
         )
-    for key in ("crop", "clahe") if data["view"] is not None else ():
-        if data[key]:
-            raise UserError(f"data.{key}={shown(data[key])}: is for pictures; volumes are seen whole: leave it out")
+    if data["view"] is None:
+        _require_no_volume_keys(data)
+    else:
+        _require_volume_keys(data)
+
+
+def _require_no_volume_keys(data: Mapping[str, Any]) -> None:
+    for key in ("patch", "spacing"):
+        if data[key] is not None:
+            raise UserError(f"data.{key}={shown(data[key])}: is for volumes; leave it out, or choose data of volumes")
+
+
+def _require_volume_keys(data: Mapping[str, Any]) -> None:
+    view, patch = data["view"], data["patch"]
+    if data["normalise"] == "image":
+        raise UserError(
+            "data.normalise=image: Hounsfield units mean the same in every scan, which it would undo; "
+            "take imagenet, dataset or [mean,deviation]"
+        )
+    if view == "slices" and patch is None and data["spacing"] is not None:
+        raise UserError(
+            f"data.spacing={shown(data['spacing'])}: whole slices are brought to data.size; leave it out, "
+            "or give data.patch=[1,96,96], too"
+        )
+    if view == "slices" and patch is not None and patch[0] != 1:
+        raise UserError(
+            f"data.patch={shown(patch)}: with data.view=slices a patch is of one slice; expected "
+            f"[1,{patch[1]},{patch[2]}], or data.view=patches"
+        )
+
+
+def _require_a_fitting_net(config: Mapping[str, Any]) -> None:
+    """Nets for volumes see patches of them, and no other net does."""
+    target, view = config["model"]["_target_"], config["data"]["view"]
+    if target == VOLUME_NET and view != "patches":
+        raise UserError(
+            "model=unet3d: sees volumes; add data.view=patches with data of volumes, or take model=unet, which sees "
+            "pictures and slices"
+        )
+    if target.startswith("lungseg.models.") and target != VOLUME_NET and view == "patches":
+        raise UserError(
+            f"data.view=patches: model={config['model']['name']} sees pictures and slices; take model=unet3d, or "
+            "data.view=slices"
+        )
+
+
+def _require_no_mirror(config: Mapping[str, Any]) -> None:
+    """A mirrored image has its left lung on the right."""
+    sided = [name for name in config["task"].get("regions", []) if name.startswith(("left_", "right_"))]
+    mirrors = [transform["_target_"].rpartition(".")[2] for transform in config["augment"]["transforms"]]
+    for mirror in (name for name in mirrors if name in MIRRORS):
+        if sided:
+            raise UserError(
+                f"augment: {mirror} mirrors images, and task.regions={shown(sided)} are of one side: "
+                "take augment=ct or augment=light, which mirror nothing"
+            )
 
 
 def _require_poolings(config: Mapping[str, Any]) -> None:

@@ -16,11 +16,18 @@ from lungseg.data.sources.mask_matching import counted, existing, pictures, requ
 
 PUBLISHED = 20
 MASKS = {"lung": "lung_mask", "infection": "infection_mask"}
+LABELS = {"lung": (1, 2), "infection": (1,)}
+REGIONS = {
+    "lung": ("lung", None),
+    "left_lung": ("lung", "left"),
+    "right_lung": ("lung", "right"),
+    "infection": ("infection", None),
+}
 COLUMNS = ("ct_scan", "lung_mask", "infection_mask", "lung_and_infection_mask")
 
 
 def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
-    """One case a volume; both lungs' labels are the lung."""
+    """One case a volume; both lungs' labels are the lung, and ``left_lung`` and ``right_lung`` are each of them."""
     folder = existing(root, "one that holds ct_scans/")
     if not (folder / "ct_scans").is_dir():
         raise DataError(f"data.root={root}: holds no ct_scans folder; give the folder that holds it and lung_mask/")
@@ -39,9 +46,9 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
             id=key,
             image=path,
             masks={
-                region: MaskFile((there[key],), labels=_labels(region))
-                for region, there in masks.items()
-                if key in there
+                region: MaskFile((masks[file][key],), labels=LABELS[file], side=side)
+                for region, (file, side) in REGIONS.items()
+                if key in masks[file]
             },
             patient=key,
             label="COVID-19",
@@ -54,10 +61,6 @@ def cases(*, root: str, problems: list[Problem] | None = None) -> list[Case]:
 def name(stem: str) -> str:
     """What scan and masks share: ``radiopaedia_org_covid-19-pneumonia-4_85506_1-dcm`` -> ``radiopaedia_4_85506_1``."""
     return re.sub(r"covid-19-pneumonia-|-dcm$", "", stem.lower()).replace("_org", "")
-
-
-def _labels(region: str) -> tuple[int, ...]:
-    return (1, 2) if region == "lung" else (1,)
 
 
 def _shifted(path: Path) -> list[Problem]:

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungseg.core.arrays import Gray
+from lungseg.data.io.hounsfield import window_to_uint8
 from lungseg.data.visualize.overlay import Overlay
 
 SLICES, COLUMNS = 6, 3
+LUNG_WINDOW = (-1350.0, 150.0)  # centre -600, width 1500
 
 
 def flattened(overlay: Overlay) -> Overlay:
@@ -16,7 +18,7 @@ def flattened(overlay: Overlay) -> Overlay:
     if overlay.image.ndim == 2:
         return overlay
     chosen = _telling(overlay)
-    image = np.asarray(_tiled(as_gray(overlay.image)[chosen]), np.uint8)
+    image = np.asarray(_tiled(as_gray(overlay.image[chosen])), np.uint8)
     reference, prediction = (
         np.stack([_tiled(mask[chosen]) for mask in masks]) if len(masks) else np.zeros((0, *image.shape), np.bool_)
         for masks in (overlay.reference, overlay.prediction)
@@ -34,12 +36,8 @@ def _telling(overlay: Overlay) -> NDArray[np.intp]:
 
 
 def as_gray(volume: NDArray[np.generic]) -> Gray:
-    """Returns bytes as they are, and any other values from their 1st to their 99th percentile in grey."""
-    if volume.dtype == np.uint8:
-        return np.asarray(volume, np.uint8)
-    values = np.asarray(volume, np.float64)
-    low, high = np.percentile(values, (1, 99))
-    return np.asarray(((values - low) / max(high - low, 1e-9)).clip(0, 1) * 255).round().astype(np.uint8)
+    """Returns bytes as they are, and Hounsfield units in the window in which lungs are looked at."""
+    return np.asarray(volume, np.uint8) if volume.dtype == np.uint8 else window_to_uint8(volume, *LUNG_WINDOW)
 
 
 def _tiled(slices: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -12,7 +12,7 @@ from lungseg.core.arrays import Mask
 from lungseg.data.case import Case, MaskFile, Picture, files
 from lungseg.data.io.hounsfield import as_hounsfield
 from lungseg.data.io.image import read_mask
-from lungseg.data.io.label_map import read_label_map, region_mask
+from lungseg.data.io.label_map import LungLabels, lung_sides, read_label_map, region_mask
 from lungseg.data.io.volume import Volume, read_volume_file
 
 
@@ -56,5 +56,12 @@ def _volume_mask(mask: Picture, scan: Scan) -> Mask:
         rendered: Any = mask
         return np.asarray(rendered.read() > 0, np.bool_)
     labels = mask.labels if isinstance(mask, MaskFile) and mask.labels else (1,)
-    masks = [region_mask(read_label_map(path, scan.volume, labels), labels) for path in files(mask)]
+    masks = [_region(mask, read_label_map(path, scan.volume, labels), labels) for path in files(mask)]
     return np.asarray(np.any(masks, axis=0), np.bool_)
+
+
+def _region(mask: Picture, labels: Volume, region: tuple[int, ...]) -> Mask:
+    if not isinstance(mask, MaskFile) or mask.side is None:
+        return region_mask(labels, region)
+    sides = lung_sides(labels, LungLabels(*region))
+    return sides.left if mask.side == "left" else sides.right

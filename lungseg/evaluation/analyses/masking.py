@@ -6,7 +6,8 @@ import numpy as np
 from lungseg.core.arrays import Gray, Mask
 from lungseg.data.case import Case
 from lungseg.data.io.image import read_mask
-from lungseg.inference.lung_cropper import around
+from lungseg.data.preprocessing import Box
+from lungseg.inference.lung_boxes import around
 
 MARGIN = 0.03  # of the image's longer side, around the lungs: their outline stays in sight
 
@@ -19,6 +20,7 @@ def organ_alone(case: Case, image: Gray, organ: str) -> Gray:
 def chest_alone(case: Case, image: Gray, organ: str) -> Gray:
     """Blanks all outside of the rectangle around the lungs: a blank that followed their outline would give it away."""
     box = around(_annotated(case, image, organ))
+    assert isinstance(box, Box)
     outside = np.ones(image.shape, np.bool_)
     outside[box.top : box.top + box.height, box.left : box.left + box.width] = False
     return _blanked(image, outside)

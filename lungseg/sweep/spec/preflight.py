@@ -58,11 +58,12 @@ class Checker:
             for one in objectives:
                 _require_measured(one.name, config)
             self._require_trainable(config)
-            weights, crop = config.model.weights, config.data.preprocessing.crop
+            weights, how = config.model.weights, config.data.preprocessing
             if weights is not None and not _is_of_a_step(weights, trial):
                 locate(weights)
-            if crop is not None and not _is_of_a_step(crop, trial):
-                self._require_run("data.crop", crop)
+            for key, lungs in (("data.crop", how.crop), ("data.gate", how.gate)):
+                if lungs is not None and not _is_of_a_step(lungs, trial):
+                    self._require_run(key, lungs)
         except MissingValueError as error:
             raise UsageError(_needed(error, words, self.file, self.size)) from None
         except (HydraException, OmegaConfBaseException) as error:

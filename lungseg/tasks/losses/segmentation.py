@@ -1,7 +1,7 @@
 """Losses over regions, each defined and with a gradient when a batch's masks are empty.
 
-All take logits [B, K, H, W] and masks [B, K, H, W] of 0 and 1 and give a scalar, computed in float32. The K regions go
-from the outer to the inner one (a lung, then the infection in it).
+All take logits [B, K, ...] and masks [B, K, ...] of 0 and 1, of images or volumes, and give a scalar, computed in
+float32. The K regions go from the outer to the inner one (a lung, then the infection in it).
 """
 
 import torch
@@ -43,9 +43,10 @@ class Tversky(RegionLoss):
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
         p, m = logits.float().sigmoid(), masks.float()
-        hit = (p * m).mean((2, 3))
-        invented = p.mean((2, 3)) - hit
-        missed = m.mean((2, 3)) - hit
+        axes = tuple(range(2, p.dim()))
+        hit = (p * m).mean(axes)
+        invented = p.mean(axes) - hit
+        missed = m.mean(axes) - hit
         index = (hit + SMOOTH / 2) / (hit + self.alpha * invented + self.beta * missed + SMOOTH / 2)
         return 1 - index.mean()
 
@@ -103,7 +104,7 @@ class CrossEntropy(RegionLoss):
     """
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        order = torch.arange(1, masks.shape[1] + 1, device=masks.device).view(1, -1, 1, 1)
+        order = torch.arange(1, masks.shape[1] + 1, device=masks.device).view(1, -1, *[1] * (masks.dim() - 2))
         labels = ((masks > 0.5) * order).amax(1)
         return F.cross_entropy(_with_background(logits), labels)
 
@@ -113,5 +114,5 @@ class CrossEntropy(RegionLoss):
 
 
 def _with_background(logits: Tensor) -> Tensor:
-    """[B, K, H, W] -> [B, 1 + K, H, W]: the background's logit is 0."""
+    """[B, K, ...] -> [B, 1 + K, ...]: the background's logit is 0."""
     return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1).float()

@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 
 from lungseg.data.dataset import Sample
+from lungseg.data.volumes.patches import inside
 from lungseg.tasks.losses.segmentation import RegionLoss
 from lungseg.tasks.module import ModuleParts, TaskModule
 from lungseg.tasks.segmentation.running_overlap import CaseOverlap
 
 
 class SegmentationModule(TaskModule):
-    """``net`` maps image [B, 1, H, W] to logits [B, K, H, W]; ``loss`` says how logits become probabilities."""
+    """``net`` maps image [B, C, ...] to logits [B, K, ...]; ``loss`` says how logits become probabilities."""
 
     loss: RegionLoss
     measure: CaseOverlap
@@ -21,7 +22,7 @@ class SegmentationModule(TaskModule):
         self.measure = CaseOverlap(self.regions)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Probability of each region, [B, K, H, W], float32."""
+        """Probability of each region, [B, K, ...], float32."""
         return self.loss.probabilities(self.outputs(image).float())
 
     def loss_of(self, batch: Sample) -> Tensor:
@@ -32,5 +33,7 @@ class SegmentationModule(TaskModule):
         logits, masks = self.outputs(batch["image"]), batch["mask"]
         losses = torch.stack([self.loss(logits[[n]], masks[[n]]) for n in range(len(logits))])
         self.require_finite(losses.mean(), "validation")
-        predicted = self.loss.probabilities(logits.float()) > 0.5
-        self.measure.update(predicted, masks > 0.5, batch["index"], losses, batch["part"])
+        predicted, marked = self.loss.probabilities(logits.float()) > 0.5, masks > 0.5
+        if "inside" in batch:
+            predicted, marked = (inside(mask, batch["inside"]) for mask in (predicted, marked))
+        self.measure.update(predicted, marked, batch["index"], losses, batch["part"])

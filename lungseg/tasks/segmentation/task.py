@@ -52,7 +52,8 @@ class Segmentation(Task):
         return Prediction(id, output if how is None else how.back(output, id, loaded.image.shape))
 
     def unflip(self, outputs: Tensor) -> Tensor:
-        return outputs.flip(-1)
+        """Mirrors them back; what was the left lung of a mirrored image is the right one."""
+        return outputs.flip(-1)[:, self.regions.mirrored()]
 
     def columns(self, scoring: Scoring) -> list[Column]:
         return segmentation_columns(scoring.unit, scoring.tolerances)

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple
 from functools import partial
 
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
@@ -15,7 +14,7 @@ from lungseg.core.failure_file import write_failure
 from lungseg.core.rank_environment import RankEnvironment
 from lungseg.core.run_directory import Run
 from lungseg.core.signals import Interrupted
-from lungseg.data.preprocessing import Box
+from lungseg.data.boxes import AnyBox, numbers_of
 from lungseg.training import trainer
 from lungseg.training.distributed.connection import RankLost
 from lungseg.training.distributed.coordinator import Coordinator
@@ -35,7 +34,7 @@ class RankGroup:
         self.ranks = Ranks(place, self.leader, find_free_network_port() if self.leader else 0)
 
     def begin(
-        self, cfg: TrainConfig, run: Run, going_on: bool, *, fingerprint: str, boxes: Mapping[str, Box] | None
+        self, cfg: TrainConfig, run: Run, going_on: bool, *, fingerprint: str, boxes: Mapping[str, AnyBox] | None
     ) -> None:
         """The others do what ``cfg`` says from here on; those of one machine are started first."""
         if self.leader is None:
@@ -48,7 +47,7 @@ class RankGroup:
             config=cfg.to_dict(),
             run=str(run.path),
             fingerprint=fingerprint,
-            boxes={id: astuple(box) for id, box in boxes.items()} if boxes else None,
+            boxes={id: numbers_of(box) for id, box in boxes.items()} if boxes else None,
             going_on=going_on,
             port=self.ranks.port,
         )

@@ -10,9 +10,9 @@ from lungseg.core.run_directory import Run
 from lungseg.core.security.printable_text import print_error
 from lungseg.core.shell_commands import resume_command
 from lungseg.core.signals import Interrupted, Signals
+from lungseg.data.boxes import box_of
 from lungseg.data.build import build_cases
 from lungseg.data.case import fingerprint
-from lungseg.data.preprocessing import Box
 from lungseg.data.saved_splits import load_splits
 from lungseg.tasks.build import build_data, build_module
 from lungseg.training.distributed.connection import FollowerRank, RankLost
@@ -68,7 +68,7 @@ def _train(line: FollowerRank, signals: Signals) -> None:
     if fingerprint(cases) != told["fingerprint"]:
         raise UserError("data.root: the data of this node is not rank zero's; give all nodes the same files")
     splits = load_splits(cases, run.splits_file)
-    boxes = {id: Box(*values) for id, values in told["boxes"].items()} if told["boxes"] else None
+    boxes = {id: box_of(values) for id, values in told["boxes"].items()} if told["boxes"] else None
     data = build_data(cfg, splits, boxes, show=False)
     module = build_module(cfg)
     ranks = Ranks(line.place, line, told["port"])

@@ -36,6 +36,7 @@ def no_signature(monkeypatch):
 def test_every_key_of_conf_is_declared_and_every_value_there_is_sound(group, no_signature):
     for option in options(group):
         words = [f"{group}={option}", *(["data.root=x"] if group == "data" and option != "phantom" else [])]
+        words += ["data.view=patches"] if option == "unet3d" else []
         config = plain(compose(words))
         assert require_values(config) == config
 

@@ -23,7 +23,7 @@ from lungseg.data.sources import phantom
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.evaluation.loggers.wandb_run import _run_id
 from lungseg.evaluation.thumbnails import Pictures
-from lungseg.inference.lung_cropper import lung_boxes
+from lungseg.inference.lung_boxes import lung_boxes
 from lungseg.sweep.run.exit_status import values_of
 from lungseg.sweep.spec.settings import Objective
 from lungseg.training.train import train

@@ -16,7 +16,7 @@ from lungseg.core.errors import UsageError, UserError
 from lungseg.core.run_directory import Run, open_run
 from lungseg.evaluation.evaluate import evaluate
 from lungseg.inference.load_run import rebuild
-from lungseg.inference.lung_cropper import open_cropper
+from lungseg.inference.lung_runs import open_lung_run
 from lungseg.tasks.build import build_module
 from lungseg.training.train import train
 from tests.helpers import run_program
@@ -442,4 +442,4 @@ def test_entity_and_server_of_a_dashboard_are_the_readers_own(theirs):
 
 def test_a_cropper_is_checked_as_well(theirs):
     edit(theirs, "loss._target_", "torch.load")
-    refused(lambda: open_cropper("runs/theirs"), "torch.load")
+    refused(lambda: open_lung_run("runs/theirs", "data.crop"), "torch.load")

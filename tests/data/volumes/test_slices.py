@@ -9,12 +9,12 @@ from lungseg.core.config.data_config import LoaderConfig
 from lungseg.core.errors import UsageError
 from lungseg.data.case import Case
 from lungseg.data.case_reader import CaseReader
-from lungseg.data.datamodule import CaseDataModule
+from lungseg.data.datamodule import CaseDataModule, Datasets
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.volumes.preprocessing import SlicePreprocessing
 from lungseg.data.volumes.slices import GRID, SliceDataset
 
-VIEW = SlicePreprocessing(32, (-1250, 250), neighbours=1, normalise=(0.0, 1.0))
+VIEW = SlicePreprocessing(size=32, window=(-1250, 250), neighbours=1, normalise=(0.0, 1.0))
 DEPTHS = (5, 8, 6, 7)
 
 
@@ -61,12 +61,12 @@ def test_every_slice_of_every_volume_is_a_sample_with_its_neighbours(dataset):
 def test_what_is_known_of_volumes_is_of_whole_ones(dataset):
     assert dataset.areas().tolist() == [[2 * 16 * 16]] * 4
     assert [masks.shape for masks in dataset.masks()] == [(1, 1, *GRID)] * 4
-    assert [dataset.places[index] for index in dataset.examples(2)] == [(0, 2), (3, 2)]
+    assert [dataset.index_of(index) for index in dataset.examples(2)] == [(0, 2), (3, 2)]
 
 
 def test_probabilities_go_back_to_the_scans_own_grid(cases):
     for aspect in ("squash", "pad"):
-        how = SlicePreprocessing(32, (-1250, 250), aspect=aspect)
+        how = SlicePreprocessing(size=32, window=(-1250, 250), aspect=aspect)
         loaded = how.load(cases[1], ["lung"])
         _, masks = how.case(cases[1], ["lung"])
         back = how.back(masks.astype(np.float32), "c1", loaded.image.shape)
@@ -75,14 +75,14 @@ def test_probabilities_go_back_to_the_scans_own_grid(cases):
 
 
 def test_a_net_is_given_the_same_in_training_and_when_it_is_judged(dataset, cases):
-    whole = VIEW.input("c1", VIEW.load(cases[1], []).image)
+    whole = VIEW.input(VIEW.load(cases[1], []))
     assert torch.equal(whole[3], dataset[0, 5 + 3]["image"][1])
 
 
 def test_a_loaders_epoch_goes_on_where_it_stopped(cases):
     reader = CaseReader(["lung"], VIEW, open_pack(cases, ["lung"], VIEW, show=False))
     splits = {"train": cases[:2], "val": cases[2:3], "test": cases[3:]}
-    data = CaseDataModule(splits, reader, LoaderConfig(4, 0, True, None), dataset=SliceDataset)
+    data = CaseDataModule(splits, reader, LoaderConfig(4, 0, True, None), datasets=Datasets(SliceDataset, SliceDataset))
     batches = list(data.train_dataloader())
     assert data.batches_per_epoch() == len(batches) == 3
     assert sorted({int(index) for batch in batches for index in batch["index"]}) == [0, 1]

@@ -8,7 +8,7 @@ from lungseg.core.config.command_line import evaluate_config, train_config
 from lungseg.core.errors import UserError
 from lungseg.data.preprocessing import Box
 from lungseg.evaluation.evaluate import evaluate
-from lungseg.inference.lung_cropper import around
+from lungseg.inference.lung_boxes import around
 from lungseg.training.train import train
 from tests.helpers import vouch
 
