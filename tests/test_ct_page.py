@@ -90,7 +90,7 @@ def _write(path, values):
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_run_one_after_the_other(place):
-    for command in COMMANDS:
+    for command in (one for one in COMMANDS if not one.startswith("lungseg sweep")):
         if command.startswith("lungseg"):
             result = run_program("-m", "lungseg.cli.main", *shlex.split(command)[1:], cwd=place)
         else:
