@@ -238,6 +238,8 @@ SOURCES: Mapping[str, Kinds] = {
     "lungseg.data.sources.covid19_radiography.cases": {"group": Choice(("auto", "image", "source"), "auto")},
     "lungseg.data.sources.classification.cases": {},
     "lungseg.data.sources.covid19_ct.cases": {},
+    "lungseg.data.sources.mosmed.cases": {"studies": Choice(("masked", "all"), "masked")},
+    "lungseg.data.sources.ct_slices.cases": {},
 }
 
 OF_A_TRANSFORM: Kinds = {"p": SHARE}

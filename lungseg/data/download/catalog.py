@@ -7,7 +7,7 @@ from pathlib import Path
 from lungseg.core.errors import UserError
 from lungseg.core.plural import plural
 from lungseg.data.download.archive import amount
-from lungseg.data.sources import covid19_radiography, covid_qu_ex
+from lungseg.data.sources import covid19_radiography, covid_qu_ex, ct_slices, mosmed
 from lungseg.data.sources.mask_matching import ENDINGS, ending
 
 
@@ -17,21 +17,22 @@ class Dataset:
 
     name: str
     title: str
-    slug: str  # its owner and name on Kaggle
+    slug: str  # its owner and name on Kaggle; empty where it was published elsewhere, on ``page``
     licence: str
     terms: str
     citation: str
     size: int  # of the archive, in bytes, roughly
     counts: Mapping[str, int]
+    page: str = ""
 
     @property
     def url(self) -> str:
-        return f"https://www.kaggle.com/datasets/{self.slug}"
+        return self.page or f"https://www.kaggle.com/datasets/{self.slug}"
 
     @property
     def archive(self) -> str:
         """The file's name, as the Kaggle client gives it."""
-        return f"{self.slug.split('/')[1]}.zip"
+        return f"{self.slug.split('/')[-1] or self.name}.zip"
 
 
 def _covid_qu_ex_counts() -> dict[str, int]:
@@ -101,6 +102,39 @@ DATASETS = {
             "infection_mask": 20,
             "lung_and_infection_mask": 20,
             "metadata.csv": 1,
+        },
+    ),
+    "mosmed": Dataset(
+        name="mosmed",
+        title="MosMedData COVID19_1110: 1110 CT volumes in five grades of severity, 50 of them with infection masks",
+        slug="",
+        page="https://mosmed.ai/en/datasets/covid191110",
+        licence="CC BY-NC-ND 3.0 Unported, as its authors state",
+        terms="No commercial use, and nothing that is made of it may be passed on: neither changed volumes nor masks. "
+        "The page asks to register. Copies on Kaggle are by others.",
+        citation="Morozov et al., MosMedData: Chest CT scans with COVID-19 related findings dataset, arXiv:2005.06465; "
+        "Morozov et al., Digital Diagnostics 1(1), 2020, doi.org/10.17816/DD46826",
+        size=21_000_000_000,
+        counts={
+            **{f"studies/{grade}": number for grade, number in mosmed.PUBLISHED.items()},
+            "masks": mosmed.MASKS,
+        },
+    ),
+    "ct_slices": Dataset(
+        name="ct_slices",
+        title="COVID-SemiSeg: 98 CT slices as pictures, with infection masks",
+        slug="",
+        page="https://github.com/DengPingFan/Inf-Net",
+        licence="for non-commercial purposes only, as its authors state",
+        terms="Any commercial use needs their permission. The slices are of the Italian Society of Medical and "
+        "Interventional Radiology, segmented by medicalsegmentation.com/covid19, whose own terms hold too.",
+        citation="Fan et al., Inf-Net: Automatic COVID-19 lung infection segmentation from CT images, IEEE "
+        "Transactions on Medical Imaging 39(8), 2020",
+        size=42_000_000,
+        counts={
+            f"{ct_slices.PARTS[side][0]}/{kind}": number
+            for side, number in ct_slices.PUBLISHED.items()
+            for kind in ("Imgs", "GT")
         },
     ),
     "covid19_image_classification": Dataset(

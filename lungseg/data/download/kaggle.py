@@ -18,15 +18,13 @@ from subprocess import DEVNULL, PIPE, STDOUT, Popen
 
 from lungseg.core.errors import DiskFullError, Stopped, UserError
 from lungseg.core.locks import lock_now
-from lungseg.core.shell_commands import shell_command, shell_word
 from lungseg.data.download import catalog
 from lungseg.data.download.archive import amount, require_room, unpack, writing
+from lungseg.data.download.by_hand import FOLDER, KEYS, by_hand, check_command
 from lungseg.data.download.catalog import Dataset
 
 log = logging.getLogger("lungseg")
 
-FOLDER = ".download"
-KEYS = "https://www.kaggle.com/settings/api"
 REFUSED = {
     "401": "Kaggle did not accept the key (401); make a new one at {keys} and repeat the command",
     "403": "Kaggle did not allow the download (403); sign in at {url}, accept the terms there, repeat the command",
@@ -64,25 +62,10 @@ def get(name: str, into: Path) -> list[str]:
         raise Stopped(f"{into}: stopped; repeat the same command to go on", signal.SIGINT) from None
 
 
-def by_hand(dataset: Dataset, into: Path) -> str:
-    """The steps of a person without client or key."""
-    again = shell_command("lungseg", "data", "get", dataset.name, plain={"into": into})
-    folder, place = (shell_word(str(path)) for path in (into / FOLDER, into / FOLDER / dataset.archive))
-    return f"""To get {dataset.name} by hand:
-  1. open {dataset.url}, sign in, read the licence and the terms
-  2. press Download and choose the zip of the whole data set (about {amount(dataset.size)})
-  3. put it in its place:    mkdir -p {folder} && mv ~/Downloads/archive.zip {place}
-  4. unpack and count it:    {again}
-     or, for 3 and 4:        unzip -n ~/Downloads/archive.zip -d {shell_word(str(into))}
-  5. look at what it holds:  {_check(dataset, into)}
-To have it downloaded instead:
-  1. pip install kaggle
-  2. make a key at {KEYS} and save it as ~/.kaggle/access_token (chmod 600), or: kaggle auth login
-  3. {again}"""
-
-
 def require_client(dataset: Dataset, into: Path) -> str:
     """The client's path, if it and its key are there; else the steps are logged and the missing one is named."""
+    if not dataset.slug:
+        raise _not_on_kaggle(dataset, into)
     client = shutil.which("kaggle")
     if client is not None and has_key():
         return client
@@ -90,6 +73,15 @@ def require_client(dataset: Dataset, into: Path) -> str:
     if client is None:
         raise UserError("the Kaggle client is not installed; pip install kaggle, or follow the steps by hand above")
     raise UserError(f"the Kaggle client has no key; make one at {KEYS}, or follow the steps by hand above")
+
+
+def _not_on_kaggle(dataset: Dataset, into: Path) -> UserError:
+    """Logs the steps by hand, and what is not yet there of a data set that a person has begun to put in its place."""
+    log.info(by_hand(dataset, into))
+    if into.exists():
+        for line in catalog.differences(dataset, into):
+            log.warning(line)
+    return UserError(f"{dataset.name} cannot be downloaded by a program; follow the steps by hand above")
 
 
 def has_key() -> bool:
@@ -194,9 +186,5 @@ def _verified(dataset: Dataset, into: Path, archive: Path) -> list[str]:
         with contextlib.suppress(OSError):
             archive.parent.rmdir()
         log.info("%s: complete, as published", into)
-    log.info("next: %s", _check(dataset, into))
+    log.info("next: %s", check_command(dataset, into))
     return differences
-
-
-def _check(dataset: Dataset, into: Path) -> str:
-    return shell_command("lungseg", "data", "check", dataset.name, settings={"root": into})

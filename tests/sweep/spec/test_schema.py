@@ -42,6 +42,18 @@ def test_a_study_of_the_repository_composes(name, trials, size, monkeypatch):
     assert found.about
 
 
+def test_the_study_of_ct_compares_nets_for_slices_with_nets_for_volumes(monkeypatch):
+    monkeypatch.setattr(preflight, "build_cases", lambda data: [])
+    monkeypatch.setattr(preflight, "build_splits", lambda cases, data: {})
+    for size in ("full", "quick"):
+        found = read_study(ROOT / "sweeps" / "ct.yaml", size, {"data.root": "x"})
+        nets = Counter(
+            (trial.parts[0].overrides["model"], trial.parts[0].overrides["data.view"]) for trial in found.trials
+        )
+        assert nets == {("unet", "slices"): 3, ("unet3d", "patches"): 3}
+        assert len({trial.parts[0].overrides["data.test"] for trial in found.trials}) == 1
+
+
 def test_every_loss_is_in_its_study_with_three_seeds():
     found = Counter(
         trial.parts[0].overrides["loss"] for trial in read_study(ROOT / "sweeps" / "losses.yaml", "small").trials
