@@ -48,7 +48,7 @@ def start(cfg: TrainConfig, words: Sequence[str]) -> Run:
         from lungseg.training.out_of_memory import told_out_of_memory
         from lungseg.training.train import train
 
-    with told_out_of_memory(cfg.data.loader.batch_size):
+    with told_out_of_memory(cfg.data.loader.batch_size, cfg.data.preprocessing.size_key):
         return train(cfg, words)
 
 

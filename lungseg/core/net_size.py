@@ -10,6 +10,7 @@ from lungseg.core.errors import UserError
 
 BYTES = 8  # of each parameter: its weight and its gradient, or its copy in a checkpoint
 GIB = 2**30
+LEAST_HALVED = 8  # voxels of a patch along an axis that is halved
 LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -38,6 +39,16 @@ def classic_parameters(in_channels: int, regions: int, width: int, depth: int, b
     down = sum(block(a, b) for a, b in pairwise([in_channels, *channels]))
     up = sum((2 if bilinear else 8) * c * c + c + block(2 * c, c) for c in channels[:-1])
     return down + up + width * regions + regions
+
+
+def can_be_halved(side: int) -> bool:
+    """Returns whether a net for volumes may halve an axis of so many voxels: into whole ones, and not to nothing."""
+    return side % 2 == 0 and side >= LEAST_HALVED
+
+
+def halvings(side: int) -> int:
+    """Counts how often in a row an axis of so many voxels can be halved."""
+    return 1 + halvings(side // 2) if can_be_halved(side) else 0
 
 
 def memory(root: Path = Path("/")) -> int:

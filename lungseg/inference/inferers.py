@@ -42,14 +42,15 @@ class Slices:
 
 @dataclass(frozen=True)
 class Patches:
-    """Gives a 3-D net some windows of a volume [Z, Y, X] at a time; they overlap by half."""
+    """Gives a 3-D net some windows of a volume [Z, Y, X] at a time, which overlap by a share of their sides."""
 
     patch: tuple[int, int, int]
     batch_size: int
+    overlap: float = 0.5
 
     def __call__(self, net: Network, inputs: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
         for volume in inputs:
-            yield sliding_window(net, volume[None], self.patch, self.batch_size, device=device)
+            yield sliding_window(net, volume[None], self.patch, self.batch_size, self.overlap, device)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ def sliding_window(
 ) -> Tensor:
     """[C, Z, Y, X] -> [K, Z, Y, X]: weighted means of what ``net`` says of each window [B, C, *patch].
 
-    A volume smaller than the window is surrounded by its edges. Only a batch of windows is on ``device`` at once.
+    What a net for segmentation says are logits, and they are what is blended, as in nnU-Net: a sure window counts for
+    more than an unsure one. The sums are float32 in main memory, K + 1 numbers a voxel; only a batch of windows is on
+    ``device`` at once. A volume smaller than the window is surrounded by its edges.
     """
     sides = volume.shape[1:]
     margins = [max(patch[axis] - sides[axis], 0) for axis in range(3)]

@@ -1,4 +1,4 @@
-"""A U-Net for volumes, after nnU-Net's plain one: instance norm, leaky ReLU, strides that follow the voxels' shape.
+"""A U-Net for volumes, after nnU-Net's plain and residual ones: instance norm, strides that follow the voxels' shape.
 
 Our own lines, since importing MONAI's takes four times as long as importing torch.
 """
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from lungseg.core.errors import UserError
+from lungseg.core.net_size import can_be_halved
 from lungseg.models.base import Net
 from lungseg.models.weights import check_flags, load_encoder
 
 Stride = tuple[int, int, int]
 
 WIDEST = 320  # channels at most, as nnU-Net has it
-LEAST_SIDE = 8  # voxels of a patch along an axis that is halved
 ROUND = 2.0  # an axis whose voxels are so much longer than the shortest is not halved
 
 
@@ -34,14 +34,30 @@ class Block(nn.Sequential):
         super().__init__(*layers)
 
 
+class ResidualBlock(nn.Module):
+    """The same, with its input added before the last leaky ReLU; a 1x1x1 convolution where the two differ in shape."""
+
+    def __init__(self, inward: int, outward: int, stride: Stride = (1, 1, 1)) -> None:
+        super().__init__()
+        *inner, self.last = Block(inward, outward, stride)
+        self.inner = nn.Sequential(*inner)
+        same = inward == outward and stride == (1, 1, 1)
+        self.skip = nn.Identity() if same else nn.Conv3d(inward, outward, 1, stride, bias=False)
+
+    def forward(self, volume: Tensor) -> Tensor:
+        summed: Tensor = self.last(self.inner(volume) + self.skip(volume))
+        return summed
+
+
 class Encoder(nn.Module):
     """Volume [B, C, Z, Y, X] to features, finest first, each as much smaller than the last as its stride says."""
 
-    def __init__(self, in_channels: int, widths: Sequence[int], strides: Sequence[Stride]) -> None:
+    def __init__(self, in_channels: int, widths: Sequence[int], strides: Sequence[Stride], residual: bool) -> None:
         super().__init__()
+        block = ResidualBlock if residual else Block
         channels = pairwise([in_channels, *widths])
         self.blocks = nn.ModuleList(
-            Block(a, b, stride) for (a, b), stride in zip(channels, [(1, 1, 1), *strides], strict=True)
+            block(a, b, stride) for (a, b), stride in zip(channels, [(1, 1, 1), *strides], strict=True)
         )
 
     def forward(self, volume: Tensor) -> list[Tensor]:
@@ -52,11 +68,16 @@ class Encoder(nn.Module):
 
 
 class UNet3d(nn.Module):
-    """Volume [B, C, Z, Y, X] to logits [B, K, Z, Y, X]; sides must be multiples of the product of the strides."""
+    """Volume [B, C, Z, Y, X] to logits [B, K, Z, Y, X]; sides must be multiples of the product of the strides.
 
-    def __init__(self, in_channels: int, regions: int, widths: Sequence[int], strides: Sequence[Stride]) -> None:
+    ``residual`` is about the encoder alone, as in nnU-Net's residual presets.
+    """
+
+    def __init__(
+        self, in_channels: int, regions: int, widths: Sequence[int], strides: Sequence[Stride], residual: bool = False
+    ) -> None:
         super().__init__()
-        self.encoder = Encoder(in_channels, widths, strides)
+        self.encoder = Encoder(in_channels, widths, strides, residual)
         levels = list(zip(pairwise(widths), strides, strict=True))[::-1]
         self.ups = nn.ModuleList(nn.ConvTranspose3d(below, above, step, step) for (above, below), step in levels)
         self.blocks = nn.ModuleList(Block(2 * above, above) for (above, _), _ in levels)
@@ -77,7 +98,7 @@ def auto_strides(patch: Sequence[int], spacing: Sequence[float], depth: int) -> 
     """
     sides, sizes, strides = list(patch), list(spacing), []
     for _ in range(depth):
-        long_enough = [side % 2 == 0 and side // 2 >= LEAST_SIDE // 2 for side in sides]
+        long_enough = [can_be_halved(side) for side in sides]
         shortest = min((size for fits, size in zip(long_enough, sizes, strict=True) if fits), default=0.0)
         step = [2 if fits and size < ROUND * shortest else 1 for fits, size in zip(long_enough, sizes, strict=True)]
         sides = [side // each for side, each in zip(sides, step, strict=True)]
@@ -93,6 +114,7 @@ def build(  # noqa: PLR0913 - the keys of a YAML
     width: int = 24,
     depth: int = 4,
     strides: str | list[list[int]] = "auto",
+    residual: bool = False,
     pretrained: bool = False,
     freeze: bool = False,
     weights: str | None = None,
@@ -109,7 +131,7 @@ def build(  # noqa: PLR0913 - the keys of a YAML
         raise UserError(f"model.strides: {len(steps)} strides for model.depth={depth}; expected one [z,y,x] a level")
     widths = [min(width * 2**level, WIDEST) for level in range(depth + 1)]
     whole = [int(torch.tensor([step[axis] for step in steps]).prod()) for axis in range(3)]
-    net = Net(UNet3d(in_channels, regions, widths, steps), whole, freeze=freeze)
+    net = Net(UNet3d(in_channels, regions, widths, steps, residual), whole, freeze=freeze)
     if weights is not None:
         load_encoder(net.encoder, weights, in_channels)
     return net

@@ -123,7 +123,7 @@ def _fit(given: Tensor, own: Tensor, in_channels: int) -> Tensor | None:
     """``given`` in the shape of ``own``, or None where that cannot be."""
     if given.shape == own.shape:
         return given
-    first = given.ndim == own.ndim == 4 and own.shape[1] == in_channels
+    first = given.ndim == own.ndim >= 4 and own.shape[1] == in_channels
     if first and given.shape[0] == own.shape[0] and given.shape[2:] == own.shape[2:]:
         return adapt_channels(given, in_channels)
     return None

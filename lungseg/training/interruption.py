@@ -38,11 +38,11 @@ def note(run: Run, error: Exception) -> None:
 
 
 @contextlib.contextmanager
-def kept(run: Run, batch_size: int) -> Iterator[None]:
+def kept(run: Run, batch_size: int, size_key: str) -> Iterator[None]:
     """Keeps in ``failure.json`` why the block failed; what an attempt before has left there is removed."""
     forget_failure(run.path)
     try:
         yield
     except BaseException as error:
-        write_failure(run.path, out_of_memory(error, batch_size) or error)
+        write_failure(run.path, out_of_memory(error, batch_size, size_key) or error)
         raise

@@ -93,7 +93,8 @@ def _train_signalled(cfg: TrainConfig, overrides: Sequence[str]) -> Run:
 def _train(cfg: TrainConfig, earlier: Run | None, team: RankGroup, signals: Signals) -> Run:
     prepared = _prepare(cfg, earlier)
     run = earlier or _new_run(prepared)
-    with log_output.to_file(run.log_file), interruption.kept(run, cfg.data.loader.batch_size):
+    batch_size, size_key = cfg.data.loader.batch_size, cfg.data.preprocessing.size_key
+    with log_output.to_file(run.log_file), interruption.kept(run, batch_size, size_key):
         writers = _fit(prepared, run, signals, team)
         _test(prepared, run, writers)
     return run

@@ -17,12 +17,13 @@ class Net(torch.nn.Module):
 
 @pytest.mark.parametrize(("shape", "patch"), [((20, 40, 33), (8, 16, 16)), ((8, 16, 16), (8, 16, 16)),
                                               ((9, 17, 50), (8, 16, 24))])  # fmt: skip
-def test_windows_are_blended_as_monai_does(shape, patch):
+@pytest.mark.parametrize("overlap", [0.25, 0.5, 0.75])
+def test_windows_are_blended_as_monai_does(shape, patch, overlap):
     volume = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
-    found = sliding_window(Net(), volume, patch, batch_size=3)
-    expected = sliding_window_inference(volume[None], patch, 3, Net(), overlap=0.5, mode="gaussian")[0]
+    found = sliding_window(Net(), volume, patch, batch_size=3, overlap=overlap)
+    expected = sliding_window_inference(volume[None], patch, 3, Net(), overlap=overlap, mode="gaussian")[0]
     assert found.shape == (2, *shape)
-    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_a_volume_smaller_than_a_window_comes_back_at_its_own_size():

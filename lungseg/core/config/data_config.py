@@ -44,6 +44,11 @@ class PreprocessingConfig:
         return self.view == "patches"
 
     @property
+    def size_key(self) -> str:
+        """Returns the key that decides how much of a case the net sees at once."""
+        return "data.size" if self.patch is None else "data.patch"
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Returns the shape of one sample, as the net is given it."""
         if self.patch is None:

@@ -159,8 +159,9 @@ COMPONENTS: Mapping[str, Mapping[str, Kinds]] = {
         },
         "lungseg.models.unet3d.build": {
             **TRANSFERRED,
-            "width": Whole(1, 1024, "24"),
+            "width": Whole(1, 320, "24"),
             "depth": Whole(1, 8, "4"),
+            "residual": Flag(),
             "strides": Either((AUTO, Several(STRIDE, name="a [z,y,x] for each level")), "auto"),
         },
     },

@@ -1,11 +1,13 @@
 """Checks values that are sound alone and not together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
+from lungseg.core.config.data_config import PATCH
 from lungseg.core.config.value_types import shown
 from lungseg.core.errors import UserError
-from lungseg.core.net_size import classic_parameters, size
+from lungseg.core.net_size import classic_parameters, halvings, size
 
 MIRRORS = ("HorizontalFlip", "Flip", "D4", "SquareSymmetry", "Transpose", "RandomRotate90")
 VOLUME_NET = "lungseg.models.unet3d.build"
@@ -17,6 +19,9 @@ def require_combinations(config: Mapping[str, Any]) -> None:
     _require_shares(config["data"])
     _require_a_view(config["data"])
     _require_a_fitting_net(config)
+    if config["model"]["_target_"] == VOLUME_NET:
+        model = config["model"]
+        require_halvable(config["data"]["patch"] or PATCH, model.get("depth", 4), model.get("strides", "auto"))
     _require_no_mirror(config)
     _require_poolings(config)
     _require_a_loss(config["loss"])
@@ -94,6 +99,33 @@ def _require_a_fitting_net(config: Mapping[str, Any]) -> None:
             f"data.view=patches: model={config['model']['name']} sees pictures and slices; take model=unet3d, or "
             "data.view=slices"
         )
+
+
+def require_halvable(patch: Sequence[int], depth: int, strides: str | Sequence[Sequence[int]]) -> None:
+    """Refuses a net for volumes whose levels do not divide a patch [z, y, x]."""
+    if isinstance(strides, str):
+        fitting = max(halvings(side) for side in patch)
+        if depth > fitting:
+            raise UserError(
+                f"model.depth={depth}: data.patch={shown(list(patch))} can be halved {_times(fitting)} (to 4 voxels or "
+                f"more); expected {f'model.depth={fitting} or ' if fitting else ''}a patch with a side of "
+                f"{4 * 2**depth}"
+            )
+        return
+    whole = [prod(step[axis] for step in strides) for axis in range(3)]
+    sides = [-(-side // each) * each for side, each in zip(patch, whole, strict=True)]
+    if sides == whole:  # instance norm of a single voxel is always 0
+        sides[-2:] = [2 * side for side in sides[-2:]]
+    if sides != list(patch):
+        raise UserError(
+            f"model.strides={shown([list(step) for step in strides])}: data.patch={shown(list(patch))} is divided by "
+            f"{shown(whole)} and must be a multiple of it, of more than one voxel; expected for example "
+            f"data.patch={shown(sides)}"
+        )
+
+
+def _times(number: int) -> str:
+    return {0: "not once", 1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _require_no_mirror(config: Mapping[str, Any]) -> None:
