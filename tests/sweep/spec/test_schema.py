@@ -45,8 +45,9 @@ def test_a_study_of_the_repository_composes(name, trials, size, monkeypatch):
 def test_the_study_of_ct_compares_nets_for_slices_with_nets_for_volumes(monkeypatch):
     monkeypatch.setattr(preflight, "build_cases", lambda data: [])
     monkeypatch.setattr(preflight, "build_splits", lambda cases, data: {})
-    for size in ("full", "quick"):
-        found = read_study(ROOT / "sweeps" / "ct.yaml", size, {"data.root": "x"})
+    for size in ("full", "quick", "small"):
+        given = {} if size == "small" else {"data.root": "x"}
+        found = read_study(ROOT / "sweeps" / "ct.yaml", size, given)
         nets = Counter(
             (trial.parts[0].overrides["model"], trial.parts[0].overrides["data.view"]) for trial in found.trials
         )
