@@ -29,6 +29,7 @@ from lungseg.evaluation.case_selection import Selection, judged_config, require_
 from lungseg.evaluation.ensemble import Other, member_of
 from lungseg.evaluation.loggers import build
 from lungseg.evaluation.report_text import render
+from lungseg.evaluation.saved_masks import FOLDER as MASKS
 from lungseg.evaluation.score_cases import How, Judgement, judge
 from lungseg.inference.load_run import TrainedRun, rebuild
 from lungseg.inference.predictor import Ensemble, predictor_of
@@ -94,6 +95,8 @@ def judge_run(
     log.info("run       %s", run.path)
     log.info("cases     %s", directory / "cases.csv")
     log.info("overlays  %s", found.picture)
+    if options.save == "masks":
+        log.info("masks     %s", found.directory / MASKS)
     if answers is not None:
         log.info("answers   %s", answers)
     return found
@@ -148,6 +151,7 @@ def _how(
         tuned,
         flattery,
         options.weight,
+        options.save == "masks",
     )
 
 

@@ -18,6 +18,7 @@ from lungseg.data.loaded_case import LoadedCase, Predicted
 from lungseg.data.visualize.overlay import Overlay, draw_sheet
 from lungseg.evaluation.attribute_groups import by_attribute
 from lungseg.evaluation.case_table import row, worst_median_best
+from lungseg.evaluation.saved_masks import MaskWriter
 from lungseg.evaluation.summary import write_summary
 from lungseg.evaluation.thumbnails import PictureWriter
 from lungseg.metrics.stats.patient_weights import Weight
@@ -53,19 +54,35 @@ class How:
     tuned: Thresholds | None = None
     flattery: FlawedDefinitions | None = None
     weight: Weight = "images"
+    save_masks: bool = False
 
 
 def judge(predict: Predict, cases: Sequence[Case], how: How, directory: Path, about: dict[str, Any]) -> Judgement:
     """Score each case once at its own size; ``about`` (data, split, checkpoint, ...) goes into the summary."""
     task = how.task
+    masks = MaskWriter(directory, task.parts, how.threshold) if how.save_masks else None
     with _folder(directory), replaced(directory / "pictures.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
-        scores = _look(predict(cases), how, PictureWriter(archive, task.parts))
+        try:
+            predicted = predict(cases) if masks is None else _saving(predict(cases), masks)
+            scores = _look(predicted, how, PictureWriter(archive, task.parts))
+        except BaseException:
+            if masks is not None:
+                masks.give_up()
+            raise
+    if masks is not None:
+        masks.finish()
     summary = {**about, **_summary(cases, how, scores)}
     rows = [row(task, score) for score in scores["model"]]
     _write(directory, rows, [row(task, score) for score in scores.get("tuned", [])])
     write_summary(directory, summary)
     overlays, picture = _draw(predict, scores["model"], task, how.threshold, directory)
     return Judgement(summary, scores["model"], rows, overlays, directory, picture)
+
+
+def _saving(predicted: Predicted, masks: MaskWriter) -> Predicted:
+    for loaded, prediction in predicted:
+        masks.add(prediction, loaded)
+        yield loaded, prediction
 
 
 @contextlib.contextmanager

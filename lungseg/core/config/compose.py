@@ -59,6 +59,7 @@ class EvaluateKeys:
     gate: str | None = None  # a run of task=lung that infection is kept within (ask=gate)
     weight: str = "images"  # images: the mean over all images; patients: over the patients' own means
     legacy: bool = False  # also the definitions that flatter
+    save: Any = None  # masks: write what is predicted, in the space of each input
     tolerances: Any = field(default_factory=lambda: [1.0, 2.0, 4.0])  # of surface Dice, in mm if known, else pixels
     batch_size: int | None = None  # default: the run's
     accelerator: str = "auto"

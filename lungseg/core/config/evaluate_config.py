@@ -24,6 +24,7 @@ class EvaluateConfig:
     gate: str | None = None
     weight: Literal["images", "patients"] = "images"
     legacy: bool = False
+    save: str | None = None
     tolerances: tuple[float, ...] = TOLERANCES
     batch_size: int | None = None
     accelerator: str = "auto"

@@ -46,6 +46,7 @@ EVALUATE: Kinds = {
     "ask": or_null(Either((Text(name=QUESTIONS), Several(Text(), least=0, name=QUESTIONS)), "all")),
     "gate": or_null(RUN),
     "legacy": Flag(),
+    "save": or_null(Choice(("masks",), "masks")),
     "tolerances": Either((DISTANCE, Several(DISTANCE, name="distances above 0")), "[1,2,4]"),
     "batch_size": or_null(Whole(1, 10_000, "16")),
     "accelerator": Choice(("auto", "cpu", "gpu", "mps"), "auto"),
