@@ -3,9 +3,9 @@
     uv run --group bench benchmarks/sliding_window.py [--size 64 256 256] [--patch 32 96 96] [--width 8]
 
 Each way runs in a process of its own, in turn and several times over; medians are told. Memory is the most that the
-process held (resident), and that less what it held, scan and all, before the first window. MONAI's runs the same net over the
-same windows; its largest difference from ours is told beside. The load of the machine stands with each time: where it
-changes between ways, their seconds do not say which is faster. ``--only`` measures some of the ways.
+process held (resident), and that less what it held, scan and all, before the first window. MONAI's runs the same net
+over the same windows; its largest difference from ours is told beside. The load of the machine stands with each time:
+where it changes between ways, their seconds do not say which is faster. ``--only`` measures some of the ways.
 """
 
 import argparse
