@@ -13,11 +13,17 @@ TASKS = options("task")
 SAMPLE = [(model, TASKS[n % 3], n % 2 == 1) for n, model in enumerate(options("model"))]
 SMALL = ["data.count=36", "data.pixels=64", "data.size=64", "data.batch_size=2", "data.workers=0", "trainer=cpu"]
 
+OWN = {
+    "unet_classic": ["model.width=8"],
+    "unet3d": ["data=phantom_ct", "data.view=patches", "data.patch=[8,32,32]", "data.count=12", "data.slices=16",
+               "model.width=4", "model.depth=2"],
+}  # fmt: skip
+
 
 @pytest.mark.parametrize(("model", "task", "frozen"), SAMPLE, ids=lambda value: str(value))
 def test_one_step_lowers_the_loss_of_its_batch(model, task, frozen):
     words = [f"model={model}", f"task={task}", f"freeze_encoder={str(frozen).lower()}", *SMALL]
-    cfg = resolved(train_config([*words, *(["model.width=8"] if model == "unet_classic" else [])]))
+    cfg = resolved(train_config([*words, *OWN.get(model, [])]))
     cases = build_cases(cfg.data.source)
     data = build_data(cfg, split_cases(cases, val=0.3, test=0.3, seed=1), show=False)
     module = build_module(cfg).train()

@@ -130,7 +130,7 @@ def test_no_key_is_completed_that_a_command_refuses():
     [
         ("lungseg tr", ["train"]),
         ("lungseg train model=unet_c", ["unet_classic"]),
-        ("lungseg data check pha", ["phantom"]),
+        ("lungseg data check phantom_", ["phantom_ct"]),
     ],
 )
 def test_a_real_shell_completes(tmp_path, line, becomes):

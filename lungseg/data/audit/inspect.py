@@ -18,10 +18,12 @@ from lungseg.core.cpu_count import cores
 from lungseg.core.errors import UserError
 from lungseg.data.audit.plausibility import implausible, turned
 from lungseg.data.build import build_splits
-from lungseg.data.case import Case, files, place
+from lungseg.data.case import Case, MaskFile, Picture, files, place
 from lungseg.data.io import nifti
 from lungseg.data.io.image import MaskError, MaskSizeError, labelled, read_image, read_mask
+from lungseg.data.io.label_map import LungLabels, lung_sides
 from lungseg.data.io.pixel_values import require_spread
+from lungseg.data.io.volume import read_volume_file
 from lungseg.data.sources.issues import Problem
 from lungseg.data.sources.mask_matching import ending
 
@@ -77,7 +79,7 @@ def _volume(case: Case, path: Path) -> Finding:
     problems: list[Problem] = []
     masks: dict[str, Mask] = {}
     for region, picture in case.masks.items():
-        for file in files(picture):
+        for file in files(picture) if _side(picture) is None else ():  # a lung's side is in the file of both
             try:
                 other = nifti.read_header(file)
                 if other.shape != header.shape:
@@ -92,6 +94,7 @@ def _volume(case: Case, path: Path) -> Finding:
             if not np.allclose(other.spacing, header.spacing, rtol=1e-2):
                 said = f"its voxels are {other.spacing} mm, those of {path.name} {header.spacing}"
                 problems.append(Problem("mask spacing", file, said, harm=False))
+    problems += _sides(case)
     try:
         voxels = nifti.read_volume(path)
         problems += implausible(case, masks, voxels)
@@ -101,6 +104,25 @@ def _volume(case: Case, path: Path) -> Finding:
     spacing = "x".join(f"{size:.3g}" for size in header.spacing[:3])
     kind = f"volume, {spacing} mm"
     return Finding(case, header.shape[::-1], kind, _coverage(masks), tuple(problems), is_volume=True)
+
+
+def _side(picture: Picture) -> str | None:
+    return picture.side if isinstance(picture, MaskFile) else None
+
+
+def _sides(case: Case) -> list[Problem]:
+    """Reports maps whose labels say the other side than their affine."""
+    problems = []
+    for picture in case.masks.values():
+        if isinstance(picture, MaskFile) and picture.side == "left" and picture.labels is not None:
+            for path in picture.paths:
+                try:
+                    said = lung_sides(read_volume_file(path), LungLabels(*picture.labels)).contradiction
+                except UserError:  # of no sides at all: said where they are asked for
+                    continue
+                if said is not None:
+                    problems.append(Problem("mask sides", path, said.removeprefix(f"{path}: "), harm=False))
+    return problems
 
 
 def _problem(error: UserError, path: Path) -> Problem:

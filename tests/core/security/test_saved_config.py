@@ -400,7 +400,8 @@ def test_every_component_of_conf_is_accepted_when_read_back(trained, tmp_path):
     """Nothing that lungseg itself offers needs trust."""
     for group in ("model", "loss", "optim", "schedule", "augment", "callbacks"):
         for option in sorted(path.stem for path in (CONF / group).glob("*.yaml")):
-            config = compose([f"{group}={option}"])
+            volumes = ["data=phantom_ct", "data.view=patches"] if option == "unet3d" else []
+            config = compose([f"{group}={option}", *volumes])
             path = tmp_path / f"{group}-{option}"
             path.mkdir()
             (path / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))

@@ -133,7 +133,7 @@ def write_scan(root, *, labels=(1, 2), infection=slice(4, 9), depth=6):
     def save(name, array):
         path = root / name
         path.parent.mkdir(exist_ok=True)
-        nibabel.save(nibabel.Nifti1Image(array, np.diag([0.7, 0.7, 5, 1])), path)
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([-0.7, 0.7, 5, 1])), path)
 
     lungs, infected = np.zeros((2, 20, 16, 6), np.uint8)
     lungs[4:9], lungs[11:16] = labels
@@ -152,6 +152,17 @@ def test_volumes_are_compared_with_their_masks(tmp_path):
     assert found.kind == "volume, 0.7x0.7x5 mm"
     (problem,) = found.problems
     assert str(problem).endswith("the mask is 20x16x5 voxels, its scan coronacases_org_001.nii.gz 20x16x6")
+
+
+def test_labels_on_the_wrong_side_are_told(tmp_path):
+    case, lungs = write_scan(tmp_path)
+    assert not inspect(case).problems
+    nibabel.save(nibabel.Nifti1Image((3 * (lungs > 0) - lungs).astype(np.uint8), np.diag([-0.7, 0.7, 5, 1])),
+                 tmp_path / "lung_mask" / "coronacases_001.nii.gz")  # fmt: skip
+    (problem,) = inspect(case).problems
+    assert problem.kind == "mask sides"
+    assert not problem.harm
+    assert "label 1 is documented as the right lung and 2 as the left" in str(problem)
 
 
 def test_volumes_are_read_wholly(tmp_path):

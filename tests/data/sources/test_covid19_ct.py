@@ -70,6 +70,6 @@ def test_training_on_volumes_as_pictures_is_refused_in_one_line(root, tmp_path):
 def test_the_real_tree(realdata):
     cases = covid19_ct.cases(root=str(realdata / "covid19_ct"))
     assert len(cases) == 4
-    assert all(set(case.masks) == {"lung", "infection"} for case in cases)
+    assert all(set(case.masks) == {"lung", "left_lung", "right_lung", "infection"} for case in cases)
     with pytest.raises(UserError, match="a volume of"):
         read_mask(cases[0].masks["lung"], cases[0].image, (8, 8))
