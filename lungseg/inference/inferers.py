@@ -1,4 +1,4 @@
-"""How a net is applied to whole cases: images in batches, volumes slice by slice or window by window."""
+"""Applies a net to whole cases: images in batches, volumes slice by slice or window by window."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where the lungs are by the prediction of another run: what ``data.crop=`` cuts images to. Never by a reference."""
+"""Finds the lungs by the prediction of another run: what ``data.crop=`` cuts images to. Never by a reference."""
 
 import json
 import logging

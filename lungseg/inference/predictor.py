@@ -29,7 +29,7 @@ class Ensemble:
 
 
 def predictor_of(trained: TrainedRun, cases: Sequence[Case], tta: str = "none") -> Predictor:
-    """For these ``cases``: where a run cuts to the lungs, or keeps to them, these are looked for in them first."""
+    """Returns the predictor for these ``cases``: where a run cuts or keeps to the lungs, they are looked for first."""
     cfg = trained.cfg
     accelerator, preprocessing = cfg.trainer.accelerator, cfg.data.preprocessing
     cropper = kept_lung_run(trained.run, preprocessing.crop, CROP)

@@ -125,7 +125,7 @@ def test_neighbours_are_channels_and_both_regions_are_learnt_at_once(root, tmp_p
         (["data.window=[250,-1250]"], r"data\.window=\[250,-1250\]: the lower number comes first"),
         (["data.view=null"], r"data\.neighbours=1: pictures have no neighbouring slices"),
         (["data.normalise=image"], r"data\.normalise=image: Hounsfield units mean the same in every scan"),
-        (["data.pack=false"], r"data\.pack=false: slices of volumes are read from the pack"),
+        (["data.pack=false"], r"data\.pack=false: volumes are read from the pack"),
         (["data.view=patches"], r"data\.view=patches: model=unet_classic sees pictures and slices; take model=unet3d"),
     ],
 )

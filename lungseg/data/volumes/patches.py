@@ -1,7 +1,7 @@
 """Volume -> samples: patches drawn at random to train on, and tiles that cover each volume once to validate on."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import albumentations
 import numpy as np
@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lungseg.core.arrays import Gray, Mask
-from lungseg.core.errors import UsageError
 from lungseg.data.case import Case
 from lungseg.data.case_reader import CaseReader
-from lungseg.data.dataset import CaseDataset, Sample
-from lungseg.data.packed_cache import Pack
+from lungseg.data.dataset import Sample
 from lungseg.data.samplers import Key, mix_seed
 from lungseg.data.volumes.patch_preprocessing import PatchPreprocessing
 from lungseg.data.volumes.resampling import Shape
-from lungseg.data.volumes.slices import coarse
+from lungseg.data.volumes.volume_dataset import VolumeDataset
 
 PLACES = 2  # beside a sample's seed: where its patch lies
 
@@ -34,38 +32,13 @@ def cut_patch(volumes: NDArray[Any], start: Sequence[int], patch: Shape, edges: 
     return np.pad(inner, [(0, 0)] * (volumes.ndim - 3) + beyond, mode="edge" if edges else "constant")
 
 
-class PatchDataset(CaseDataset):
+class PatchDataset(VolumeDataset):
     """Samples by (epoch, index): image float32 [C, ...], mask float32 [K, ...], index of the volume, of its part."""
 
-    def __init__(
-        self,
-        cases: Sequence[Case],
-        reader: CaseReader,
-        augment: albumentations.Compose | None = None,
-        seed: int = 0,
-    ) -> None:
-        if reader.pack is None:
-            raise UsageError("data.pack=false: patches of volumes are read from the pack; leave it out")
-        assert isinstance(reader.how, PatchPreprocessing)
-        self.pack: Pack = reader.pack
-        self.view, self.volumes = reader.how, list(cases)
-        self.shapes = [self.pack.images[self.pack.rows[case.id]].shape for case in cases]
-        self.parts = self._parts()  # [N, 2]: which volume a sample is of, and which part of it
-        super().__init__([cases[volume] for volume in self.parts[:, 0]], reader, augment, seed)
-
-    def index_of(self, index: int) -> tuple[int, int]:
-        """Returns which volume a sample is of, and which part of it."""
-        volume, part = self.parts[index].tolist()
-        return volume, part
-
-    def masks(self, at_once: int = 256) -> Iterator[Mask]:
-        """Yields each volume's masks, coarse, so that volumes of all sizes can be averaged."""
-        for case in self.volumes:
-            yield coarse(self.pack.case(case.id)[1])[None]
-
-    def areas(self) -> NDArray[np.int64]:
-        """[N, K] voxels of each region of each volume, as the net sees it."""
-        return self.pack.areas[[self.pack.rows[case.id] for case in self.volumes]]
+    @property
+    def view(self) -> PatchPreprocessing:
+        """Returns how patches are seen."""
+        return cast(PatchPreprocessing, self.reader.how)
 
     def shown(self, index: int) -> Gray:
         """Returns the patch in grey levels, a slice [Y, X] or a volume [Z, Y, X], before augmentation."""
@@ -75,9 +48,6 @@ class PatchDataset(CaseDataset):
 
     def start(self, epoch: int, index: int) -> tuple[int, ...]:
         """Returns where a sample's patch begins in its volume."""
-        raise NotImplementedError
-
-    def _parts(self) -> NDArray[np.int64]:
         raise NotImplementedError
 
     def _pixels(self, index: int, epoch: int = 0) -> tuple[Gray, Mask]:
@@ -112,9 +82,8 @@ class DrawnPatches(PatchDataset):
         self.number, self.foreground = number, foreground
         super().__init__(cases, reader, augment, seed)
 
-    def _parts(self) -> NDArray[np.int64]:
-        volumes, draws = np.divmod(np.arange(len(self.volumes) * self.number), self.number)
-        return np.stack([volumes, draws], axis=1)
+    def _number(self, shape: tuple[int, ...]) -> int:
+        return self.number
 
     def start(self, epoch: int, index: int) -> tuple[int, ...]:
         """Returns where a sample's patch begins in its volume."""
@@ -156,21 +125,8 @@ class TiledPatches(PatchDataset):
         return tuple(min(number * patch, side - patch) if side > patch else (side - patch) // 2
                      for number, patch, side in sides)  # fmt: skip
 
-    def examples(self, number: int) -> list[int]:
-        """Lists for some volumes the patch that shows most of the regions, else the one in the middle."""
-        chosen = []
-        for volume in np.linspace(0, len(self.volumes) - 1, min(number, len(self.volumes))).round().astype(int):
-            own = np.flatnonzero(self.parts[:, 0] == volume)
-            masks = self.pack.case(self.volumes[volume].id)[1]
-            size = [cut_patch(masks, self.start(0, index), self.view.patch).sum() for index in own.tolist()]
-            chosen.append(int(own[int(np.argmax(size)) if any(size) else len(own) // 2]))
-        return chosen
-
-    def _parts(self) -> NDArray[np.int64]:
-        numbers = [int(np.prod(self._counts(shape))) for shape in self.shapes]
-        volumes = np.repeat(np.arange(len(numbers)), numbers)
-        parts = np.concatenate([np.arange(number) for number in numbers]) if numbers else np.zeros(0, np.int64)
-        return np.stack([volumes, parts], axis=1).astype(np.int64)
+    def _number(self, shape: tuple[int, ...]) -> int:
+        return int(np.prod(self._counts(shape)))
 
     def _counts(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(-(-side // patch) for side, patch in zip(shape, self.view.patch, strict=True))

@@ -1,4 +1,4 @@
-"""What all views of volumes share: how a scan is read, cut, shown and given to a net."""
+"""Reads, cuts and shows a scan, and gives it to a net: what all views of volumes share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -129,7 +129,7 @@ def test_an_epoch_goes_on_where_it_stopped_with_the_same_patches(cases):  # noqa
 
 
 def test_patches_without_a_pack_are_refused(cases):  # noqa: F811
-    with pytest.raises(UsageError, match=r"data\.pack=false: patches of volumes are read from the pack; leave it out"):
+    with pytest.raises(UsageError, match=r"data\.pack=false: volumes are read from the pack; leave it out"):
         DrawnPatches(cases, CaseReader(["lung"], VIEW))
 
 

@@ -12,7 +12,8 @@ from lungseg.data.case_reader import CaseReader
 from lungseg.data.datamodule import CaseDataModule, Datasets
 from lungseg.data.packed_cache import open_pack
 from lungseg.data.volumes.preprocessing import SlicePreprocessing
-from lungseg.data.volumes.slices import GRID, SliceDataset
+from lungseg.data.volumes.slices import SliceDataset
+from lungseg.data.volumes.volume_dataset import GRID
 
 VIEW = SlicePreprocessing(size=32, window=(-1250, 250), neighbours=1, normalise=(0.0, 1.0))
 DEPTHS = (5, 8, 6, 7)
@@ -90,5 +91,5 @@ def test_a_loaders_epoch_goes_on_where_it_stopped(cases):
 
 
 def test_volumes_without_a_pack_are_refused(cases):
-    with pytest.raises(UsageError, match=r"data\.pack=false: slices of volumes are read from the pack; leave it out"):
+    with pytest.raises(UsageError, match=r"data\.pack=false: volumes are read from the pack; leave it out"):
         SliceDataset(cases, CaseReader(["lung"], VIEW))

@@ -1,4 +1,4 @@
-"""What COVID-19 does to lungs: ground glass and consolidation, near the pleura, in the back and at the bases."""
+"""Lays what COVID-19 does to lungs: ground glass and consolidation, near the pleura, at the back and the bases."""
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt

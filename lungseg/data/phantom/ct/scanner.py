@@ -1,4 +1,4 @@
-"""What a scanner adds: its table, blur, noise, and numbers that are whole."""
+"""Adds what a scanner does: its table, blur, noise, and numbers that are whole."""
 
 from dataclasses import dataclass
 

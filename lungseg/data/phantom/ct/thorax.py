@@ -11,7 +11,7 @@ FAT, MUSCLE, SKIN, BLOOD, LIVER, LUNG, AIR = -100.0, 50.0, 10.0, 42.0, 58.0, -85
 
 @dataclass(frozen=True)
 class Patient:
-    """What one patient is like: lengths in millimetres, factors around 1."""
+    """Says what one patient is like: lengths in millimetres, factors around 1."""
 
     width: float  # half the body's
     depth: float
