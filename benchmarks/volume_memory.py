@@ -98,12 +98,12 @@ def main() -> None:
                 runs = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True,
                                                   env={**os.environ, "LUNGSEG_CACHE": folder}).stdout)
                         for _ in range(4)]  # fmt: skip
+                packing = runs[0]["seconds_to_first_batch"]
                 warm = sorted(runs[1:], key=lambda run: run["seconds_to_first_batch"])[1]
-                rows.append(
-                    {"view": view, "volumes": number, "packing_seconds": runs[0]["seconds_to_first_batch"], **warm}
-                )
-                print(f"{view:8} {number:5} volumes: first batch {warm['seconds_to_first_batch']:.2f} s, "
-                      f"private {warm['rss_anon_mib']:.0f} MiB (packed in {rows[-1]['packing_seconds']:.0f} s)")  # fmt: skip
+                rows.append({"view": view, "volumes": number, "packing_seconds": packing, **warm})
+                first, private = warm["seconds_to_first_batch"], warm["rss_anon_mib"]
+                print(f"{view:8} {number:5} volumes: first batch {first:.2f} s, private {private:.0f} MiB, "
+                      f"packed in {packing:.0f} s")  # fmt: skip
     save("volume_memory", {**machine(), "shape": SHAPE, "rows": rows})
 
 
