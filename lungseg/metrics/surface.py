@@ -1,4 +1,10 @@
-"""How far apart two boundaries run: distances from each of their pixels to the other, and what follows from them."""
+"""How far apart two boundaries run: distances from each of their pixels to the other, and what follows from them.
+
+A boundary is made of whole pixels, or voxels: those of the mask with a neighbour along an axis outside it, each at its
+centre and each counting once. So has MONAI, whose numbers these are, but for its rounding to 32 bits. DeepMind's
+surface-distance lays a surface between the voxels (marching cubes) and weighs its pieces by their area: its distances
+are others by up to a voxel, its shares by what large and small pieces weigh.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from lungseg.core.arrays import Mask
-
-Distances = NDArray[np.float64]
+from lungseg.metrics.nearest import Distances, nearest_distances, positions
 
 NEAR = 31  # columns; a nearest pixel farther than so many is searched for in a tree
 
@@ -97,20 +102,16 @@ def boundary(mask: Mask) -> Mask:
 
 def _nearest(points: Mask, targets: Mask, size: Distances) -> Distances:
     """From each of ``points`` in their order to the nearest of ``targets``: by columns if near, else by a tree."""
+    if points.ndim != 2:
+        return nearest_distances(points, targets, size)
     if not targets.any():
         return np.full(int(points.sum()), np.inf)
-    at = _positions(points)
-    found = _near(at, targets, size) if points.ndim == 2 else np.full(len(at), np.inf)
+    at = positions(points)
+    found = _near(at, targets, size)
     far = found > NEAR * size[-1]
     if far.any():
-        found[far] = cKDTree(_positions(targets) * size).query(at[far] * size)[0]
+        found[far] = cKDTree(positions(targets) * size).query(at[far] * size)[0]
     return found
-
-
-def _positions(mask: Mask) -> NDArray[np.intp]:
-    """[n, axes], as ``np.argwhere`` in half the time."""
-    at: NDArray[np.intp] = np.column_stack(np.unravel_index(np.flatnonzero(mask), mask.shape))
-    return at
 
 
 def _near(at: NDArray[np.intp], targets: Mask, size: Distances) -> Distances:
