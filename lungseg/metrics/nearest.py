@@ -17,7 +17,7 @@ MANY = 20_000  # points from which on threads are worth their start
 
 
 def nearest_distances(points: Mask, targets: Mask, size: Distances) -> Distances:
-    """From each of ``points`` in their order to the nearest of ``targets``; infinite where there is none.
+    """Measures from each of ``points`` in their order to the nearest of ``targets``; infinite where there is none.
 
     ``size`` is a voxel's by axis. A tree is asked for what lies near; where very much does not, as with noise or with
     a region on the wrong side, a distance transform of the whole box takes as long as ever.

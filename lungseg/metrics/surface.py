@@ -1,4 +1,4 @@
-"""How far apart two boundaries run: distances from each of their pixels to the other, and what follows from them.
+"""Measures how far apart two boundaries run, from each of their pixels to the other, and what follows from that.
 
 A boundary is made of whole pixels, or voxels: those of the mask with a neighbour along an axis outside it, each at its
 centre and each counting once. So has MONAI, whose numbers these are, but for its rounding to 32 bits. DeepMind's

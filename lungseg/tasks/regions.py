@@ -43,11 +43,6 @@ class Regions:
         """Names the organ that a net is expected to look at: its own, else that of its lesions."""
         return [*self.organs, *self.hosts][0]
 
-    @property
-    def sided(self) -> list[str]:
-        """Lists the regions that are of the patient's left or right."""
-        return [name for name in self.names if name.startswith(tuple(SIDES))]
-
     def mirrored(self) -> list[int]:
         """Returns for each region the place of what it is in a mirrored image."""
         return [self.names.index(other) if (other := _other_side(name)) in self.names else place

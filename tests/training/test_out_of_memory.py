@@ -1,4 +1,4 @@
-"""What is advised where memory does not suffice: keys that can still be made smaller."""
+"""Tests what is advised where memory does not suffice: keys that can still be made smaller."""
 
 import pytest
 import torch

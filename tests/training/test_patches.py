@@ -2,18 +2,14 @@
 
 import csv
 import json
-import os
-import signal
 
 import pytest
 import torch
 
 from lungseg.core.config.command_line import evaluate_config, train_config
-from lungseg.core.errors import Stopped
 from lungseg.evaluation.evaluate import evaluate
-from lungseg.tasks.segmentation.module import SegmentationModule
 from lungseg.training.train import train
-from tests.training.test_volumes import root  # noqa: F401
+from tests.training.test_volumes import root, stopped_and_resumed  # noqa: F401
 
 SMALL = ["data=covid19_ct", "data.view=patches", "data.patch=[4,24,24]", "data.workers=0", "data.batch_size=4",
          "data.val=0.25", "data.test=0.25", "model=unet3d", "model.width=4", "model.depth=2", "trainer=cpu",
@@ -46,19 +42,7 @@ def test_validation_counts_whole_volumes(run):
 
 
 def test_a_run_that_was_stopped_within_an_epoch_goes_on_to_the_same_bits(run, root, tmp_path, monkeypatch):  # noqa: F811
-    step, original = iter(range(1000)), SegmentationModule.training_step
-
-    def stopping(self, batch, batch_idx):
-        if next(step) == 11:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, batch, batch_idx)
-
     path = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(SegmentationModule, "training_step", stopping)
-        with pytest.raises(Stopped):
-            train(train_config(words_of(root, path, "task=lung")))
-    words = [f"resume={path}"]
-    resumed = train(train_config(words), words)
+    resumed = stopped_and_resumed(words_of(root, path, "task=lung"), path, monkeypatch, batch=11)
     whole, again = (torch.load(each.last, weights_only=True)["state_dict"] for each in (run, resumed))
     assert all(torch.equal(value, again[name]) for name, value in whole.items())

@@ -87,21 +87,26 @@ def test_no_slice_of_a_volume_is_on_another_side(run):
     assert not sides[1] & sides[2]
 
 
-def test_a_run_that_was_stopped_within_an_epoch_goes_on_to_the_same_bits(run, root, tmp_path, monkeypatch):
+def stopped_and_resumed(words, path, monkeypatch, batch):
+    """Trains until ``batch``, is stopped there, and goes on to the end."""
     step, original = iter(range(1000)), SegmentationModule.training_step
 
-    def stopping(self, batch, batch_idx):
-        if next(step) == 7:
+    def stopping(self, *given):
+        if next(step) == batch:
             os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, batch, batch_idx)
+        return original(self, *given)
 
-    path = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(SegmentationModule, "training_step", stopping)
         with pytest.raises(Stopped):
-            train(train_config(words_of(root, path, "task=lung")))
-    words = [f"resume={path}"]
-    resumed = train(train_config(words), words)
+            train(train_config(words))
+    again = [f"resume={path}"]
+    return train(train_config(again), again)
+
+
+def test_a_run_that_was_stopped_within_an_epoch_goes_on_to_the_same_bits(run, root, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    resumed = stopped_and_resumed(words_of(root, path, "task=lung"), path, monkeypatch, batch=7)
     whole, again = _weights(run.last), _weights(resumed.last)
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
 

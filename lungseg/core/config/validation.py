@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from lungseg.core.config import key_types as declared
+from lungseg.core.config import source_types
 from lungseg.core.config.compose import EvaluateKeys, TrainKeys, suggestion
 from lungseg.core.config.key_types import Kinds
 from lungseg.core.config.signature_types import SET_HERE, Signature, signature_of
@@ -49,8 +50,10 @@ def require_values(config: Mapping[str, Any]) -> Values:
 def require_data(data: Mapping[str, Any]) -> Values:
     """Returns ``data`` alone with each value as its key takes it; its source says which keys it does not know."""
     target = data.get("_target_")
-    of_source = declared.SOURCES.get(str(target))
-    content = _converted("data.", data, {**declared.OF_HYDRA, **declared.ROOT, **(of_source or {}), **declared.DATA})
+    of_source = source_types.SOURCES.get(str(target))
+    content = _converted(
+        "data.", data, {**declared.OF_HYDRA, **source_types.ROOT, **(of_source or {}), **declared.DATA}
+    )
     if of_source is None and target is not None:
         others = {key for key in content if key not in (*declared.DATA, *declared.OF_HYDRA)}
         signature = signature_of(str(target)) if others else None
